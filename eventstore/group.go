@@ -41,10 +41,9 @@ const GroupOverhead = len(groupPrefix) + ulidSize + 1 + maxDigits + 1 + checksum
 const eventOverhead = checksumSize + 1 + len(kindWebhook) + ulidSize + 1 +
 	1 + 1 + len(time.RFC3339Nano) + 1 + maxDigits + 1 + maxDigits + 1 + 1
 
-// minEventSize is the least an event takes: it bounds a count before memory is
-// set aside for it.
-const minEventSize = checksumSize + 1 + len(kindWebhook) + ulidSize + 1 +
-	len("s v 0001-01-01T00:00:00Z 0 0\n\n")
+// minEventSize is less than any event takes, of whatever kind: it bounds a count before
+// memory is set aside for it.
+const minEventSize = 64
 
 // EncodedSize returns an upper bound of the bytes that e takes in a group.
 func EncodedSize(e *Event) int {

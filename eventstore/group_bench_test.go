@@ -1,4 +1,4 @@
-package eventstore
+package eventstore_test
 
 import (
 	"fmt"
@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"github.com/tidemark-dev/tidemark/eventstore"
 )
 
 // benchEvents are 64 webhooks of about 600 bytes with six headers: what a busy
 // server writes as one group.
-func benchEvents() []Event {
-	events := make([]Event, 64)
+func benchEvents() []eventstore.Event {
+	events := make([]eventstore.Event, 64)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for i := range events {
 		body := make([]byte, 0, 700)
@@ -19,16 +21,16 @@ func benchEvents() []Event {
 		for len(body) < 600 {
 			body = append(body, 'a'+byte(len(body)%26))
 		}
-		events[i] = Event{
+		events[i] = eventstore.Event{
 			ID: ulid.ULID{1, 2, 3, byte(i)}, Source: "makini-prod", Verified: "hmac",
 			ReceivedAt: at.Add(time.Duration(i) * 123457 * time.Nanosecond),
-			Headers: []Header{
-				{"Content-Type", "application/json"},
-				{"User-Agent", "makini-webhooks/2.1"},
-				{"X-Makini-Delivery", fmt.Sprintf("dlv_%010d", i)},
-				{"X-Makini-Timestamp", "1767225600"},
-				{"X-Makini-Signature", "sha256=6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"},
-				{"X-Request-Id", "b5bb9d8014a0f9b1d61e21e796d78dcc"},
+			Headers: []eventstore.Header{
+				{Name: "Content-Type", Value: "application/json"},
+				{Name: "User-Agent", Value: "makini-webhooks/2.1"},
+				{Name: "X-Makini-Delivery", Value: fmt.Sprintf("dlv_%010d", i)},
+				{Name: "X-Makini-Timestamp", Value: "1767225600"},
+				{Name: "X-Makini-Signature", Value: "sha256=6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"},
+				{Name: "X-Request-Id", Value: "b5bb9d8014a0f9b1d61e21e796d78dcc"},
 			},
 			Body: append(body, `"}`...),
 		}
@@ -42,7 +44,7 @@ func BenchmarkEncode(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		var err error
-		if msg, err = AppendGroup(msg[:0], ulid.ULID{1}, events); err != nil {
+		if msg, err = eventstore.AppendGroup(msg[:0], ulid.ULID{1}, events); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -52,12 +54,12 @@ func BenchmarkEncode(b *testing.B) {
 
 func BenchmarkDecode(b *testing.B) {
 	events := benchEvents()
-	msg, err := AppendGroup(nil, ulid.ULID{1}, events)
+	msg, err := eventstore.AppendGroup(nil, ulid.ULID{1}, events)
 	if err != nil {
 		b.Fatal(err)
 	}
-	var d Decoder
-	var g Group
+	var d eventstore.Decoder
+	var g eventstore.Group
 	b.SetBytes(int64(len(msg)))
 	b.ReportAllocs()
 	for b.Loop() {

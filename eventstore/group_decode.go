@@ -29,7 +29,7 @@ type Decoder struct {
 // kind) is an ErrIntegrity that names the event by its index; g then holds nothing of use.
 func (d *Decoder) Decode(msg []byte, g *Group) error {
 	s := scanner{rest: msg}
-	count, err := d.groupLine(&s, msg, g)
+	count, err := groupLine(&s, msg, g)
 	if err != nil {
 		return fmt.Errorf("%w: group's first line: %w", ErrIntegrity, err)
 	}
@@ -47,7 +47,7 @@ func (d *Decoder) Decode(msg []byte, g *Group) error {
 }
 
 // groupLine reads the first line and returns the number of events.
-func (d *Decoder) groupLine(s *scanner, msg []byte, g *Group) (int, error) {
+func groupLine(s *scanner, msg []byte, g *Group) (int, error) {
 	if !s.literal(groupPrefix) {
 		return 0, groupVersionError(msg)
 	}
