@@ -204,12 +204,12 @@ func testBigBody(s *suite) {
 }
 
 func testTooLarge(s *suite) {
-	max := 64 << 20 // no server takes more
+	limit := 64 << 20 // no server takes more
 	if l, ok := s.store.(Limiter); ok {
-		max = l.MaxMessage()
+		limit = l.MaxMessage()
 	}
 	e := Sample(0)
-	e.Body = filled(max+1, 0)
+	e.Body = filled(limit+1, 0)
 	if _, err := s.store.Append(s.ctx, e); !errors.Is(err, eventstore.ErrTooLarge) {
 		s.Errorf("append of %d bytes: error %v, want ErrTooLarge", len(e.Body), err)
 	}
