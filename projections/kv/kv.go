@@ -1,0 +1,143 @@
+// Package kv keeps the projections' rows in Pebble: ordered keys, atomic
+// batches, consistent views, and one format version per directory.
+//
+// Guarantee: a batch is applied whole or not at all, and after a crash the
+// directory holds a prefix of the batches that were committed. Nothing here is
+// fsynced for its own sake: the log can give every row back, so a lost tail of
+// batches is read again from the log.
+//
+// Flow: projections write batches; projections and api read views. It is the
+// only package that names a Pebble type.
+package kv
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// ErrDamaged means that Pebble found a file of the directory damaged. The
+// directory can be removed: the log gives everything back.
+var ErrDamaged = errors.New("projection directory is damaged")
+
+// Options says how to open a directory.
+type Options struct {
+	// FS is where the directory lives; nil for the disk.
+	FS vfs.FS
+	// CacheBytes bounds the cache of uncompressed blocks; 0 for 32 MiB.
+	CacheBytes int64
+	// MemTableBytes bounds one table of recent writes; 0 for 16 MiB.
+	MemTableBytes uint64
+	// Log receives Pebble's errors; nil for none.
+	Log *slog.Logger
+	// Fatal is called where Pebble cannot go on: a failed fsync, a full disk,
+	// damage found by a background job. It must not return. Nil panics.
+	Fatal func(error)
+}
+
+// DB is one open directory. Safe for concurrent use.
+type DB struct {
+	Reader
+	p *pebble.DB
+}
+
+// Open opens or creates the directory. It returns an error that wraps
+// ErrDamaged where Pebble recognises damage.
+func Open(dir string, o Options) (*DB, error) {
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 32 << 20
+	}
+	if o.MemTableBytes == 0 {
+		o.MemTableBytes = 16 << 20
+	}
+	po := &pebble.Options{
+		FS:                          o.FS,
+		CacheSize:                   o.CacheBytes,
+		MemTableSize:                o.MemTableBytes,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       1000,
+		BytesPerSync:                1 << 20,
+		WALBytesPerSync:             1 << 20,
+		FormatMajorVersion:          pebble.FormatTableFormatV6,
+		Logger:                      logger{o.Log, o.Fatal},
+		// A machine of two cores has one to spare for tidying up.
+		CompactionConcurrencyRange: func() (int, int) { return 1, 1 },
+	}
+	for i := range po.Levels {
+		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		po.Levels[i].BlockSize = 16 << 10
+	}
+	p, err := pebble.Open(dir, po)
+	if err != nil {
+		return nil, fmt.Errorf("open projection directory %s: %w", dir, classify(err))
+	}
+	return &DB{Reader: Reader{p}, p: p}, nil
+}
+
+// Close flushes and closes the directory. No reader or batch may be open.
+func (d *DB) Close() error {
+	if err := d.p.Flush(); err != nil {
+		return errors.Join(fmt.Errorf("flush projections: %w", err), d.p.Close())
+	}
+	return d.p.Close()
+}
+
+// View returns a consistent view of the moment. The caller closes it.
+func (d *DB) View() *View {
+	s := d.p.NewSnapshot()
+	return &View{Reader: Reader{s}, s: s}
+}
+
+// Metrics is a sample of the directory's state.
+type Metrics struct {
+	DiskBytes    uint64
+	MemTables    uint64
+	ReadAmp      int
+	CompactDebt  uint64
+	CacheBytes   int64
+	WALBytes     uint64
+	L0Tables     int64
+	TableReaders int64
+}
+
+// Metrics returns a sample for /metrics.
+func (d *DB) Metrics() Metrics {
+	m := d.p.Metrics()
+	return Metrics{
+		DiskBytes: m.DiskSpaceUsage(), MemTables: m.MemTable.Size, ReadAmp: m.ReadAmp(),
+		CompactDebt: m.Compact.EstimatedDebt, CacheBytes: m.BlockCache.Size, WALBytes: m.WAL.Size,
+	}
+}
+
+func classify(err error) error {
+	if err != nil && pebble.IsCorruptionError(err) {
+		return errors.Join(ErrDamaged, err)
+	}
+	return err
+}
+
+type logger struct {
+	log   *slog.Logger
+	fatal func(error)
+}
+
+func (l logger) Infof(string, ...any) {}
+
+func (l logger) Errorf(format string, args ...any) {
+	if l.log != nil {
+		l.log.Error("pebble", "error", fmt.Sprintf(format, args...))
+	}
+}
+
+func (l logger) Fatalf(format string, args ...any) {
+	err := fmt.Errorf(format, args...)
+	if l.fatal != nil {
+		l.fatal(err)
+	}
+	panic(err)
+}

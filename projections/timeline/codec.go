@@ -1,0 +1,263 @@
+package timeline
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/tidemark-dev/tidemark/ingest/providers"
+)
+
+var errTruncated = errors.New("row is cut short or has bytes left over")
+
+// Flags of an entry, as stored.
+const (
+	flagLate = 1 << iota
+	flagSkewed
+	flagOccurred       // OccurredAt is there
+	flagOccurredIsTime // and equals the effective time, so it is not stored again
+	flagDuplicates
+	flagDetail
+	flagRule
+	flagDelivery
+)
+
+// AppendEntry appends the value of e's row; the key is stored in the row's key.
+func AppendEntry(dst []byte, e *Entry) []byte {
+	var flags byte
+	set := func(on bool, bit byte) {
+		if on {
+			flags |= bit
+		}
+	}
+	set(e.Late, flagLate)
+	set(e.Skewed, flagSkewed)
+	set(e.HasOccurred, flagOccurred)
+	atKey := e.HasOccurred && !e.Skewed
+	set(atKey, flagOccurredIsTime)
+	set(e.Duplicates > 0, flagDuplicates)
+	set(e.Detail != providers.Detail{}, flagDetail)
+	set(e.Rule != "", flagRule)
+	set(e.Delivery != "", flagDelivery)
+	dst = append(dst, flags)
+	dst = append(dst, e.Event[:]...)
+	dst = binary.AppendVarint(dst, e.ReceivedAt-e.Key.Effective)
+	if e.HasOccurred && !atKey {
+		dst = binary.AppendVarint(dst, e.OccurredAt.Seconds)
+		dst = binary.AppendUvarint(dst, uint64(e.OccurredAt.Nanos))
+	}
+	if e.Duplicates > 0 {
+		dst = binary.AppendUvarint(dst, uint64(e.Duplicates))
+		dst = binary.AppendUvarint(dst, uint64(e.Conflicts))
+		dst = binary.AppendVarint(dst, e.LastReceivedAt-e.Key.Effective)
+		dst = binary.AppendUvarint(dst, e.LastPosition)
+	}
+	var sets uint64 // three bits a facet
+	for f := len(e.Sets) - 1; f >= 0; f-- {
+		sets = sets<<3 | uint64(e.Sets[f])
+	}
+	dst = binary.AppendUvarint(dst, sets)
+	dst = appendText(dst, e.Type)
+	if e.Delivery != "" {
+		dst = appendText(dst, e.Delivery)
+	}
+	if e.Rule != "" {
+		dst = appendText(dst, e.Rule)
+	}
+	if flags&flagDetail != 0 {
+		dst = AppendDetail(dst, &e.Detail)
+	}
+	return dst
+}
+
+// DecodeEntry reads a row. The texts of e are copies unless lean, in which case
+// only what a Summary needs is read and the texts are left alone.
+func DecodeEntry(k Key, row []byte, e *Entry, lean bool) error {
+	if len(row) < 17 {
+		return errTruncated
+	}
+	flags := row[0]
+	*e = Entry{Key: k, Late: flags&flagLate != 0, Skewed: flags&flagSkewed != 0, HasOccurred: flags&flagOccurred != 0}
+	copy(e.Event[:], row[1:17])
+	d := decoder{b: row[17:]}
+	e.ReceivedAt = k.Effective + d.varint()
+	switch {
+	case flags&flagOccurredIsTime != 0:
+		e.OccurredAt = InstantOf(k.Effective)
+	case e.HasOccurred:
+		e.OccurredAt.Seconds = d.varint()
+		e.OccurredAt.Nanos = int32(d.uvarint())
+	}
+	if flags&flagDuplicates != 0 {
+		e.Duplicates = uint32(d.uvarint())
+		e.Conflicts = uint32(d.uvarint())
+		e.LastReceivedAt = k.Effective + d.varint()
+		e.LastPosition = d.uvarint()
+	}
+	sets := d.uvarint()
+	for f := range e.Sets {
+		e.Sets[f] = providers.Value(sets & 7)
+		sets >>= 3
+	}
+	if lean {
+		return d.err
+	}
+	e.Type = d.text()
+	if flags&flagDelivery != 0 {
+		e.Delivery = d.text()
+	}
+	if flags&flagRule != 0 {
+		e.Rule = d.text()
+	}
+	if flags&flagDetail != 0 {
+		d.detail(&e.Detail)
+	}
+	return d.done()
+}
+
+// AppendDetail appends the texts and the time of a Detail.
+func AppendDetail(dst []byte, t *providers.Detail) []byte {
+	dst = appendText(dst, t.Reason)
+	dst = appendText(dst, t.Code)
+	dst = appendText(dst, t.Message)
+	dst = appendText(dst, t.RequestID)
+	if t.ExpiresAt.IsZero() {
+		return append(dst, 0)
+	}
+	dst = append(dst, 1)
+	dst = binary.AppendVarint(dst, t.ExpiresAt.Unix())
+	return binary.AppendUvarint(dst, uint64(t.ExpiresAt.Nanosecond()))
+}
+
+// DecodeDetail reads what AppendDetail wrote and returns the bytes behind it.
+func DecodeDetail(b []byte, t *providers.Detail) ([]byte, error) {
+	d := decoder{b: b}
+	d.detail(t)
+	return d.b, d.err
+}
+
+// AppendSummary appends a summary. Times and positions are stored as distances
+// from the summary's first time, so a row takes a few bytes a figure.
+func AppendSummary(dst []byte, s *Summary) []byte {
+	dst = binary.AppendUvarint(dst, s.Events)
+	if s.Events == 0 {
+		return dst
+	}
+	base := s.First
+	dst = binary.AppendVarint(dst, base)
+	dst = binary.AppendVarint(dst, s.Last-base)
+	dst = binary.AppendVarint(dst, s.MinReceived-base)
+	dst = binary.AppendVarint(dst, s.MaxReceived-s.MinReceived)
+	dst = binary.AppendUvarint(dst, s.MaxPosition)
+	dst = binary.AppendUvarint(dst, s.Late)
+	dst = binary.AppendUvarint(dst, s.Duplicates)
+	dst = binary.AppendUvarint(dst, s.Conflicts)
+	for f := range s.Facets {
+		r := &s.Facets[f]
+		dst = binary.AppendUvarint(dst, r.Sets)
+		if r.Sets == 0 {
+			continue
+		}
+		dst = append(dst, byte(r.First)<<4|byte(r.Last))
+		dst = binary.AppendUvarint(dst, r.Runs)
+		dst = appendKey(dst, base, s.MaxPosition, r.FirstKey)
+		dst = appendKey(dst, base, s.MaxPosition, r.Since)
+		dst = appendKey(dst, base, s.MaxPosition, r.LastKey)
+		held := byte(0)
+		for i, d := range r.Held {
+			if d != 0 {
+				held |= 1 << i
+			}
+		}
+		dst = append(dst, held)
+		for _, d := range r.Held {
+			if d != 0 {
+				dst = binary.AppendVarint(dst, d)
+			}
+		}
+	}
+	dst = binary.AppendUvarint(dst, s.Sync.Successes)
+	if s.Sync.Successes > 0 {
+		dst = binary.AppendVarint(dst, s.Sync.LastSuccess-base)
+	}
+	dst = binary.AppendUvarint(dst, s.Sync.Failures)
+	if s.Sync.Failures > 0 {
+		dst = binary.AppendVarint(dst, s.Sync.LastFailure-base)
+		dst = binary.AppendUvarint(dst, s.Sync.Trailing)
+	}
+	return dst
+}
+
+// DecodeSummary reads what AppendSummary wrote and returns the bytes behind it.
+func DecodeSummary(b []byte, s *Summary) ([]byte, error) {
+	d := decoder{b: b}
+	*s = Summary{Events: d.uvarint()}
+	if s.Events == 0 {
+		return d.b, d.err
+	}
+	s.First = d.varint()
+	base := s.First
+	s.Last = base + d.varint()
+	s.MinReceived = base + d.varint()
+	s.MaxReceived = s.MinReceived + d.varint()
+	s.MaxPosition = d.uvarint()
+	s.Late = d.uvarint()
+	s.Duplicates = d.uvarint()
+	s.Conflicts = d.uvarint()
+	for f := range s.Facets {
+		r := &s.Facets[f]
+		if r.Sets = d.uvarint(); r.Sets == 0 {
+			continue
+		}
+		v := d.byte()
+		r.First, r.Last = providers.Value(v>>4), providers.Value(v&15)
+		if n := len(providers.Facet(f).Values()); r.First < 1 || r.Last < 1 || int(r.First) > n || int(r.Last) > n {
+			return nil, fmt.Errorf("facet %s holds no value of that number", providers.Facet(f))
+		}
+		r.Runs = d.uvarint()
+		r.FirstKey = d.key(base, s.MaxPosition)
+		r.Since = d.key(base, s.MaxPosition)
+		r.LastKey = d.key(base, s.MaxPosition)
+		held := d.byte()
+		for i := range r.Held {
+			if held&(1<<i) != 0 {
+				r.Held[i] = d.varint()
+			}
+		}
+	}
+	if s.Sync.Successes = d.uvarint(); s.Sync.Successes > 0 {
+		s.Sync.LastSuccess = base + d.varint()
+	}
+	if s.Sync.Failures = d.uvarint(); s.Sync.Failures > 0 {
+		s.Sync.LastFailure = base + d.varint()
+		s.Sync.Trailing = d.uvarint()
+	}
+	return d.b, d.err
+}
+
+func appendKey(dst []byte, base int64, pos uint64, k Key) []byte {
+	dst = binary.AppendVarint(dst, k.Effective-base)
+	dst = binary.AppendUvarint(dst, k.Sequence)
+	dst = binary.AppendUvarint(dst, pos-k.Position)
+	return binary.AppendUvarint(dst, uint64(k.Index))
+}
+
+func appendText(dst []byte, s string) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(s)))
+	return append(dst, s...)
+}
+
+// InstantOf returns the instant of nanoseconds since 1970.
+func InstantOf(ns int64) Instant {
+	t := time.Unix(0, ns)
+	return Instant{Seconds: t.Unix(), Nanos: int32(t.Nanosecond())}
+}
+
+// Time returns the instant as a time in UTC.
+func (i Instant) Time() time.Time { return time.Unix(i.Seconds, int64(i.Nanos)).UTC() }
+
+// EventID returns the id of the event as the contract writes it.
+func (e *Entry) EventID() string { return ulid.ULID(e.Event).String() }
