@@ -39,7 +39,7 @@ var importTable = []row{
 		tests: "eventstore/memstore"},
 
 	{pkg: "internal/config", may: "eventstore ingest/providers"}, // for cmd alone
-	{pkg: "internal/keys"},                            // for cmd and api alone
+	{pkg: "internal/keys"}, // for cmd and api alone
 	{pkg: "internal/archtest"},
 	{pkg: "internal/deploytest"},
 }
