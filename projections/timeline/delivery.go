@@ -20,8 +20,6 @@ type Delivery struct {
 	Conflict bool
 }
 
-const prefixDelivery = 'x' // x conn key position index -> delivery
-
 // AddDelivery writes a delivery of the entry e and counts it there. The entry
 // has to be among the changes of the next Apply.
 func AddDelivery(b *kv.Batch, c Conn, e *Entry, d Delivery) error {
@@ -44,12 +42,6 @@ func AddDelivery(b *kv.Batch, c Conn, e *Entry, d Delivery) error {
 	val = append(val, d.Event[:]...)
 	val = binary.AppendVarint(val, d.ReceivedAt)
 	return b.Set(key, val)
-}
-
-func deliveryKey(dst []byte, c Conn, k Key) []byte {
-	dst = append(dst, prefixDelivery)
-	dst = append(dst, c[:]...)
-	return k.AppendTo(dst)
 }
 
 // Deliveries returns up to limit of the further deliveries of the entry at k, in
@@ -96,11 +88,11 @@ func (r *Reader) eachDelivery(k Key, fn func(Delivery) bool) error {
 	return it.Err()
 }
 
-// knownDeliveries corrects the counts of an entry to the deliveries received by r.known.
-func (r *Reader) knownDeliveries(e *Entry) error {
+// knownDeliveries corrects the counts of an entry to the deliveries received by known.
+func (r *Reader) knownDeliveries(e *Entry, known int64) error {
 	e.Duplicates, e.Conflicts, e.LastReceivedAt, e.LastPosition = 0, 0, math.MinInt64, 0
 	return r.eachDelivery(e.Key, func(d Delivery) bool {
-		if d.ReceivedAt <= r.known {
+		if d.ReceivedAt <= known {
 			e.Duplicates++
 			if d.Conflict {
 				e.Conflicts++

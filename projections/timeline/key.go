@@ -72,10 +72,11 @@ func DecodeKey(b []byte) Key {
 	}
 }
 
-// Block sizes: a block of a level holds blockMean items of the level below on average.
+// Block sizes: a block of the first level holds 2^leafBits entries on average,
+// one of a level above 2^nodeBits blocks of the level below.
 const (
-	blockBits = 5
-	blockMean = 1 << blockBits
+	leafBits = 5
+	nodeBits = 4
 	// Levels is the number of levels of blocks above the entries.
 	Levels = 4
 )
@@ -88,10 +89,14 @@ const (
 func (k Key) Level() int {
 	var b [KeySize]byte
 	h := xxhash.Sum64(k.AppendTo(b[:0]))
-	l := 0
-	for l < Levels && h&(blockMean-1) == 0 {
+	if h&(1<<leafBits-1) != 0 {
+		return 0
+	}
+	h >>= leafBits
+	l := 1
+	for l < Levels && h&(1<<nodeBits-1) == 0 {
 		l++
-		h >>= blockBits
+		h >>= nodeBits
 	}
 	return l
 }

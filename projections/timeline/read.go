@@ -11,14 +11,13 @@ const Always = math.MaxInt64
 
 // Reader answers for one connection's timeline. Not safe for concurrent use.
 type Reader struct {
-	rows  levelRows
+	rows  entryRows
 	spine *Spine
-	known int64
 }
 
 // NewReader returns a reader of c over the view that gave the spine. The caller closes it.
 func NewReader(view kv.Reader, c Conn, spine *Spine) *Reader {
-	return &Reader{rows: levelRows{view: view, conn: c}, spine: spine}
+	return &Reader{rows: entryRows{view: view, conn: c}, spine: spine}
 }
 
 // Close frees the reader.
@@ -28,92 +27,100 @@ func (r *Reader) Close() error { return r.rows.close() }
 // (nanoseconds since 1970; Always for all). It reads O(log n) rows where known is
 // Always or the events came roughly in order.
 func (r *Reader) Range(from, to Key, known int64) (Summary, error) {
-	var sum Summary
-	if !r.spine.Any {
-		return sum, nil
+	q := query{Reader: r, from: from, to: to, known: known}
+	if !r.spine.Any || from.Compare(to) >= 0 {
+		return q.sum, nil
 	}
-	r.known = known
-	err := r.span(Levels, from, to, &sum)
-	return sum, err
+	err := q.block(Levels, MinKey, MaxKey, true)
+	return q.sum, err
 }
 
-// span joins the events from <= key < to by whole blocks of level l where it
-// can: what sticks out at either end lies within one block and is left to the level below.
-func (r *Reader) span(l int, from, to Key, sum *Summary) error {
-	if from.Compare(to) >= 0 {
-		return nil
-	}
+// query is one Range under way.
+type query struct {
+	*Reader
+	from, to Key
+	known    int64
+	sum      Summary
+}
+
+// block joins what lies between start and end: a block of the level above l, by
+// its closed blocks of level l and, if it is open, the open one behind them.
+func (q *query) block(l int, start, end Key, open bool) error {
 	if l == 0 {
-		return r.entries(from, to, sum)
+		return q.entries(start, end)
 	}
-	open := r.spine.Start[l]
-	start, ok := r.rows.seek(l, from)
-	if !ok {
-		start = open
-	}
-	if start.Compare(from) < 0 || start.Compare(to) >= 0 {
-		return r.span(l-1, from, to, sum)
-	}
-	if from != start {
-		if err := r.span(l-1, from, start, sum); err != nil {
-			return err
-		}
-		if ok {
-			r.rows.seek(l, start)
-		}
-	}
-	for ok {
-		block, err := r.rows.value(start)
-		if err != nil {
-			return err
-		}
-		s := *block.sum
-		end, more := r.rows.next()
-		if !more {
-			end = open
-		}
-		if end.Compare(to) > 0 {
-			break
-		}
-		switch {
-		case s.MaxReceived <= r.known:
-			sum.Join(&s)
-		case s.MinReceived <= r.known:
-			if err := r.span(l-1, start, end, sum); err != nil {
-				return err
-			}
-			if more {
-				r.rows.seek(l, end)
-			}
-		}
-		start, ok = end, more
-	}
-	if err := r.rows.error(); err != nil {
+	n, err := loadNode(q.rows.view, q.rows.conn, l, start)
+	if err != nil {
 		return err
 	}
-	return r.span(l-1, start, to, sum)
+	if open {
+		end = q.spine.Start[l]
+	}
+	for i := max(0, n.at(q.from)); i < len(n.kids); i++ {
+		a := &n.kids[i]
+		if a.start.Compare(q.to) >= 0 {
+			return nil
+		}
+		aEnd := end
+		if i+1 < len(n.kids) {
+			aEnd = n.kids[i+1].start
+		}
+		if err := q.kid(l, a, aEnd); err != nil {
+			return err
+		}
+	}
+	if !open || end.Compare(q.to) >= 0 {
+		return nil
+	}
+	return q.block(l-1, end, MaxKey, true)
 }
 
-func (r *Reader) entries(from, to Key, sum *Summary) error {
-	k, ok := r.rows.seek(0, from)
-	for ok && k.Compare(to) < 0 {
-		it, err := r.rows.value(k)
+// kid joins a closed block by its summary where that will do.
+func (q *query) kid(l int, a *kid, end Key) error {
+	if end.Compare(q.from) <= 0 {
+		return nil
+	}
+	if q.from.Compare(a.start) <= 0 && end.Compare(q.to) <= 0 {
+		var s Summary
+		if err := a.decode(&s); err != nil {
+			return err
+		}
+		switch {
+		case s.Events == 0 || s.MinReceived > q.known:
+			return nil
+		case s.MaxReceived <= q.known:
+			q.sum.Join(&s)
+			return nil
+		}
+	}
+	return q.block(l-1, a.start, end, false)
+}
+
+func (q *query) entries(start, end Key) error {
+	if start.Compare(q.from) < 0 {
+		start = q.from
+	}
+	if end.Compare(q.to) > 0 {
+		end = q.to
+	}
+	k, ok := q.rows.seek(start)
+	for ok && k.Compare(end) < 0 {
+		e, err := q.rows.lean(k)
 		if err != nil {
 			return err
 		}
-		e := it.entry
-		if e.ReceivedAt <= r.known {
-			if e.Duplicates > 0 && e.LastReceivedAt > r.known {
-				if err := r.knownDeliveries(e); err != nil {
+		if e.ReceivedAt <= q.known {
+			if e.Duplicates > 0 && e.LastReceivedAt > q.known {
+				if err := q.knownDeliveries(e, q.known); err != nil {
 					return err
 				}
-				r.rows.seek(0, k)
+				q.rows.seek(k)
 			}
-			sum.Add(e)
+			q.sum.Add(e)
 		}
-		k, ok = r.rows.next()
+		k, ok = q.rows.next()
 	}
-	return r.rows.error()
+	return q.rows.error()
 }
 
 // Entry returns one entry of the connection; false where there is none at k.
@@ -140,9 +147,9 @@ func (r *Reader) Walk(from, to Key, descending bool, fn func(*Entry) bool) error
 	var k Key
 	var ok bool
 	if descending {
-		k, ok = r.rows.seekBefore(0, to)
+		k, ok = r.rows.seekBefore(to)
 	} else {
-		k, ok = r.rows.seek(0, from)
+		k, ok = r.rows.seek(from)
 	}
 	for ok && k.Compare(from) >= 0 && k.Compare(to) < 0 {
 		e := new(Entry)

@@ -1,9 +1,7 @@
 package timeline
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/tidemark-dev/tidemark/projections/kv"
 )
@@ -13,17 +11,21 @@ import (
 // most once a batch. Not safe for concurrent use.
 type Writer struct {
 	batch *kv.Batch
-	rows  levelRows
-	// pending holds, by level, the rows of the connection at hand that this
-	// Apply wrote; reads see them above the rows of the directory.
-	pending [Levels + 1][]item
-	row     []byte
-	key     []byte
+	rows  entryRows
+	// nodes holds, by level, the nodes of the connection at hand that this Apply
+	// has read or written.
+	nodes [Levels + 1]map[Key]*node
+	buf   []byte
+	key   []byte
 }
 
 // NewWriter returns a writer into b that reads what view holds without b. The caller closes it.
 func NewWriter(view kv.Reader, b *kv.Batch) *Writer {
-	return &Writer{batch: b, rows: levelRows{view: view}}
+	w := &Writer{batch: b, rows: entryRows{view: view}}
+	for l := range w.nodes {
+		w.nodes[l] = map[Key]*node{}
+	}
+	return w
 }
 
 // Close frees the writer; it may be used again and then sees what view holds by then.
@@ -38,152 +40,239 @@ func (w *Writer) Apply(c Conn, root *Summary, spine *Spine, changes []*Entry) er
 		*spine = newSpine()
 	}
 	w.rows.conn = c
-	w.pending[0] = w.pending[0][:0]
+	for l := range w.nodes {
+		clear(w.nodes[l])
+	}
 	inOrder := true
 	for _, e := range changes {
 		w.key = entryKey(w.key[:0], c, e.Key)
-		w.row = AppendEntry(w.row[:0], e)
-		if err := w.batch.Set(w.key, w.row); err != nil {
+		w.buf = AppendEntry(w.buf[:0], e)
+		if err := w.batch.Set(w.key, w.buf); err != nil {
 			return err
 		}
-		w.pending[0] = append(w.pending[0], item{key: e.Key, entry: e})
 		if inOrder = inOrder && spine.before(e.Key); inOrder {
 			root.Add(e)
-			spine.Last, spine.Any = e.Key, true
-		} else if e.Key.Compare(spine.Last) > 0 {
-			spine.Last = e.Key
 		}
 	}
-	for l := 1; l <= Levels; l++ {
-		if err := w.closeBlocks(l, spine); err != nil {
-			return err
-		}
+	closed, err := w.closeLeaves(spine, changes)
+	for l := 1; err == nil && l <= Levels && len(closed) > 0; l++ {
+		closed, err = w.updateNodes(l, spine, closed)
 	}
+	if err != nil {
+		return err
+	}
+	if last := changes[len(changes)-1].Key; spine.before(last) {
+		spine.Last = last
+	}
+	spine.Any = true
 	if inOrder {
 		return nil
 	}
-	return w.total(root, spine)
+	return w.total(root, spine, changes)
 }
 
-func (s *Spine) before(k Key) bool { return !s.Any || s.Last.Compare(k) < 0 }
-
-// closeBlocks writes the rows of level l that the pending items of the level
-// below change, and moves the start of the open block.
-func (w *Writer) closeBlocks(l int, spine *Spine) error {
-	w.pending[l] = w.pending[l][:0]
-	below := w.pending[l-1]
-	open := spine.Start[l]
-	for len(below) > 0 {
-		start, end, isOpen, err := w.blockOf(l, below[0].key, open)
+// closeLeaves summarises the blocks of the first level that the changes touch
+// or cut, and returns those that are closed.
+func (w *Writer) closeLeaves(spine *Spine, changes []*Entry) ([]kid, error) {
+	var closed []kid
+	for len(changes) > 0 {
+		start, err := w.blockOf(1, changes[0].Key, spine)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		n := len(below)
-		if !isOpen {
-			n, _ = slices.BinarySearchFunc(below, end, func(i item, k Key) int { return i.key.Compare(k) })
-		}
-		changed := below[:n]
-		below = below[n:]
-		// An open block has no row; without a new boundary nothing is to be written.
-		if isOpen && !slices.ContainsFunc(changed, func(i item) bool { return i.key != start && i.key.Level() >= l }) {
-			continue
+		isOpen := start == spine.Start[1]
+		if isOpen && !cuts(changes, start) {
+			return closed, nil // an open block is in no node
 		}
 		sum := &Summary{}
-		err = w.scan(l-1, start, end, func(i item) error {
-			if i.key != start && i.key.Level() >= l {
-				if err := w.setBlock(l, start, sum); err != nil {
-					return err
-				}
-				start, sum = i.key, &Summary{}
+		n, err := w.scan(start, changes, func(e *Entry) error {
+			if e.Key != start && e.Key.Level() > 0 {
+				closed = append(closed, kid{start, AppendSummary(nil, sum)})
+				start, *sum = e.Key, Summary{}
 			}
-			i.joinInto(sum)
+			sum.Add(e)
 			return nil
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if isOpen {
-			spine.Start[l] = start
-		} else if err := w.setBlock(l, start, sum); err != nil {
-			return err
+			spine.Start[1] = start
+		} else {
+			closed = append(closed, kid{start, AppendSummary(nil, sum)})
+		}
+		changes = changes[n:]
+	}
+	return closed, nil
+}
+
+func cuts(changes []*Entry, start Key) bool {
+	for _, e := range changes {
+		if e.Key != start && e.Key.Level() > 0 {
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
-// blockOf returns the bounds of the block of level l that holds k, as the
-// directory has it. open is where the level's open block starts.
-func (w *Writer) blockOf(l int, k, open Key) (start, end Key, isOpen bool, err error) {
-	if k.Compare(open) >= 0 {
-		return open, MaxKey, true, nil
-	}
-	start, ok := w.rows.seekAtOrBefore(l, k)
-	if !ok {
-		return start, end, false, errors.Join(fmt.Errorf("timeline has no block of level %d at or before %v", l, k), kv.ErrDamaged, w.rows.error())
-	}
-	if end, ok = w.rows.next(); !ok {
-		end = open
-	}
-	return start, end, false, w.rows.error()
-}
-
-func (w *Writer) setBlock(l int, start Key, sum *Summary) error {
-	w.key = blockKey(w.key[:0], w.rows.conn, l, start)
-	w.row = AppendSummary(w.row[:0], sum)
-	w.pending[l] = append(w.pending[l], item{key: start, sum: sum})
-	return w.batch.Set(w.key, w.row)
-}
-
-// scan calls fn for the items of a level with from <= key < to, in order, the
-// pending ones in place of the directory's. The item is valid during the call.
-func (w *Writer) scan(level int, from, to Key, fn func(item) error) error {
-	pending := w.pending[level]
-	i, _ := slices.BinarySearchFunc(pending, from, func(i item, k Key) int { return i.key.Compare(k) })
-	k, ok := w.rows.seek(level, from)
+// scan calls fn for the entries from start to the next boundary that the
+// directory has, the changes in place of the directory's. It returns how many of
+// the changes that took. The entry is valid during the call.
+func (w *Writer) scan(start Key, changes []*Entry, fn func(*Entry) error) (int, error) {
+	n := 0
+	k, ok := w.rows.seek(start)
 	for {
-		stored := ok && k.Compare(to) < 0
-		if i < len(pending) && pending[i].key.Compare(to) < 0 && (!stored || pending[i].key.Compare(k) <= 0) {
-			if stored && pending[i].key == k {
+		stored := ok && (k == start || k.Level() == 0)
+		if n < len(changes) && (!ok || changes[n].Key.Compare(k) < 0 || stored && changes[n].Key == k) {
+			if stored && changes[n].Key == k {
 				k, ok = w.rows.next()
 			}
-			if err := fn(pending[i]); err != nil {
-				return err
+			if err := fn(changes[n]); err != nil {
+				return n, err
 			}
-			i++
+			n++
 			continue
 		}
 		if !stored {
-			return w.rows.error()
+			return n, w.rows.error()
 		}
-		it, err := w.rows.value(k)
+		e, err := w.rows.lean(k)
 		if err != nil {
-			return err
+			return n, err
 		}
-		if err := fn(it); err != nil {
-			return err
+		if err := fn(e); err != nil {
+			return n, err
 		}
 		k, ok = w.rows.next()
 	}
 }
 
-// total joins the whole timeline: the closed blocks of the top level, behind
-// them those of each lower level, and the entries of the open block.
-func (w *Writer) total(root *Summary, spine *Spine) error {
-	*root = Summary{}
-	join := func(i item) error {
-		i.joinInto(root)
-		return nil
+// blockOf returns where the block of level l starts that holds k, as the
+// directory has it.
+func (w *Writer) blockOf(l int, k Key, spine *Spine) (Key, error) {
+	if k.Compare(spine.Start[l]) >= 0 {
+		return spine.Start[l], nil
 	}
-	from := MinKey
-	for l := Levels; l >= 1; l-- {
-		if err := w.scan(l, from, spine.Start[l], join); err != nil {
-			return err
-		}
-		from = spine.Start[l]
+	above, err := w.blockOf(l+1, k, spine)
+	if err != nil {
+		return k, err
 	}
-	return w.scan(0, from, MaxKey, join)
+	n, err := w.node(l, above)
+	if err != nil {
+		return k, err
+	}
+	i := n.at(k)
+	if i < 0 {
+		return k, fmt.Errorf("%w: no block of level %d holds %v of a timeline", kv.ErrDamaged, l, k)
+	}
+	return n.kids[i].start, nil
 }
 
-func damagedRow(what string, k Key, err error) error {
-	return fmt.Errorf("%w: %s at %v of a timeline: %w", kv.ErrDamaged, what, k, err)
+func (w *Writer) node(l int, start Key) (*node, error) {
+	if n := w.nodes[l][start]; n != nil {
+		return n, nil
+	}
+	n, err := loadNode(w.rows.view, w.rows.conn, l, start)
+	if err != nil {
+		return nil, err
+	}
+	w.nodes[l][start] = &n
+	return &n, nil
+}
+
+// updateNodes puts changed blocks of level l into their nodes, cuts the nodes
+// where a block of the level above begins, and returns the blocks of that level
+// that are closed and changed.
+func (w *Writer) updateNodes(l int, spine *Spine, blocks []kid) ([]kid, error) {
+	var closed []kid
+	for len(blocks) > 0 {
+		start, err := w.blockOf(l+1, blocks[0].start, spine)
+		if err != nil {
+			return nil, err
+		}
+		n, err := w.node(l, start)
+		if err != nil {
+			return nil, err
+		}
+		isOpen := start == spine.Start[l+1]
+		for len(blocks) > 0 {
+			if s, err := w.blockOf(l+1, blocks[0].start, spine); err != nil {
+				return nil, err
+			} else if s != start {
+				break
+			}
+			n.put(blocks[0])
+			blocks = blocks[1:]
+		}
+		parts := n.cut(l, start)
+		for i, p := range parts {
+			if err := w.putNode(l, p.start, p.node); err != nil {
+				return nil, err
+			}
+			if l == Levels {
+				continue
+			}
+			if isOpen && i == len(parts)-1 {
+				spine.Start[l+1] = p.start
+				continue
+			}
+			var sum Summary
+			if err := p.node.join(&sum); err != nil {
+				return nil, err
+			}
+			closed = append(closed, kid{p.start, AppendSummary(nil, &sum)})
+		}
+	}
+	return closed, nil
+}
+
+type part struct {
+	start Key
+	node  *node
+}
+
+// cut cuts a node of level l where a block of the level above begins.
+func (n *node) cut(l int, start Key) []part {
+	parts := []part{{start: start}}
+	from := 0
+	for i := range n.kids {
+		if k := n.kids[i].start; l < Levels && k != start && k.Level() > l {
+			parts[len(parts)-1].node = &node{kids: n.kids[from:i:i]}
+			parts = append(parts, part{start: k})
+			from = i
+		}
+	}
+	parts[len(parts)-1].node = &node{kids: n.kids[from:]}
+	return parts
+}
+
+func (w *Writer) putNode(l int, start Key, n *node) error {
+	w.nodes[l][start] = n
+	w.key = nodeKey(w.key[:0], w.rows.conn, l, start)
+	w.buf = n.append(w.buf[:0])
+	return w.batch.Set(w.key, w.buf)
+}
+
+// total joins the whole timeline: the closed blocks of each level that lie
+// within the open block of the level above, and the entries of the open leaf.
+func (w *Writer) total(root *Summary, spine *Spine, changes []*Entry) error {
+	*root = Summary{}
+	for l := Levels; l >= 1; l-- {
+		n, err := w.node(l, spine.Start[l+1])
+		if err != nil {
+			return err
+		}
+		if err := n.join(root); err != nil {
+			return err
+		}
+	}
+	open := spine.Start[1]
+	for len(changes) > 0 && changes[0].Key.Compare(open) < 0 {
+		changes = changes[1:]
+	}
+	_, err := w.scan(open, changes, func(e *Entry) error {
+		root.Add(e)
+		return nil
+	})
+	return err
 }
