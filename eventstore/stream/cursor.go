@@ -1,0 +1,246 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tidemark-dev/tidemark/eventstore"
+)
+
+// Follow opens a cursor behind after. It asks the server nothing yet; see eventstore.Reader.
+func (l *Log) Follow(ctx context.Context, after eventstore.Position) (eventstore.Cursor, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if l.ended.Load() {
+		return nil, fmt.Errorf("follow the log: %w", eventstore.ErrClosed)
+	}
+	return &cursor{log: l, next: after + 1, done: make(chan struct{})}, nil
+}
+
+// cursor delivers the groups of the log without a gap, whatever the server delivers. It
+// outlives the connection: where that breaks, it goes on where it stood.
+type cursor struct {
+	log  *Log
+	done chan struct{} // closed by Close
+	once sync.Once
+
+	mu      sync.Mutex // held by Next and Buffered
+	next    eventstore.Position
+	feed    *feed // nil until there is one
+	damaged error // the integrity failure where the cursor stands for good
+	decoder eventstore.Decoder
+	group   eventstore.Group
+}
+
+// Next returns the next group. See eventstore.Cursor.
+func (c *cursor) Next(ctx context.Context) (eventstore.Group, error) {
+	c.mu.Lock()
+	defer c.release()
+	if c.damaged != nil {
+		return eventstore.Group{}, c.damaged
+	}
+	g, err := c.deliver(ctx)
+	if err != nil {
+		err = fmt.Errorf("cursor at position %d: %w", c.next, err)
+		if errors.Is(err, eventstore.ErrIntegrity) {
+			c.damaged = err
+			c.drop()
+		}
+		return eventstore.Group{}, err
+	}
+	c.next++
+	return g, nil
+}
+
+// deliver finds the group at c.next.
+func (c *cursor) deliver(ctx context.Context) (eventstore.Group, error) {
+	var idle *time.Timer // most groups are here already and need none
+	for {
+		if c.isClosed() {
+			return eventstore.Group{}, eventstore.ErrClosed
+		}
+		if c.feed != nil {
+			if m := c.feed.take(); m != nil {
+				return c.open(ctx, m)
+			}
+		}
+		if idle == nil {
+			idle = time.NewTimer(c.log.opts.Idle)
+			defer idle.Stop()
+		}
+		waited, err := c.wait(ctx, idle.C)
+		if err != nil {
+			return eventstore.Group{}, err
+		}
+		if waited {
+			return c.look(ctx)
+		}
+	}
+}
+
+// wait sees that messages are on their way, and waits until one is here, the connection
+// changes, or the idle time is over (true).
+func (c *cursor) wait(ctx context.Context, idle <-chan time.Time) (waited bool, err error) {
+	changed := c.log.changed.wait()
+	if c.feed != nil && c.feed.lost() {
+		c.drop()
+	}
+	var messages chan *nats.Msg
+	lk, err := c.log.current()
+	switch {
+	case errors.Is(err, eventstore.ErrClosed):
+		return false, err
+	case err == nil && c.feed == nil:
+		if c.feed, err = c.log.openFeed(ctx, lk, c.next); err != nil {
+			return false, err
+		}
+	}
+	if c.feed != nil {
+		if err := c.feed.pull(); err != nil {
+			c.drop()
+			return false, outOfReach(ctx, err)
+		}
+		messages = c.feed.messages
+	}
+	select {
+	case m := <-messages:
+		c.feed.receive(m)
+		return false, c.overError()
+	case <-changed:
+		return false, nil
+	case <-idle:
+		return true, nil
+	case <-c.done:
+		return false, eventstore.ErrClosed
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// overError reports a feed that the server has ended; the next call opens another.
+func (c *cursor) overError() error {
+	if c.feed.over == nil {
+		return nil
+	}
+	defer c.drop()
+	return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, c.feed.over)
+}
+
+// open reads the message if it is the one that is due.
+func (c *cursor) open(ctx context.Context, m *nats.Msg) (eventstore.Group, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		c.drop()
+		return eventstore.Group{}, fmt.Errorf("%w: a message without a position: %w", eventstore.ErrUnavailable, err)
+	}
+	switch p := eventstore.Position(meta.Sequence.Stream); {
+	case p > c.next:
+		// Lost on its way here, or in the log? The log itself knows.
+		return c.fetch(ctx, p-1)
+	case p < c.next:
+		return eventstore.Group{}, fmt.Errorf("%w: position %d was delivered again", eventstore.ErrIntegrity, p)
+	}
+	if err := c.decoder.Decode(m.Data, &c.group); err != nil {
+		return eventstore.Group{}, err
+	}
+	c.group.Position = c.next
+	return c.group, nil
+}
+
+// look is what an idle cursor does: nothing came, but the server passes over a damaged message
+// without a word, at the end of the log too, so the head is asked.
+func (c *cursor) look(ctx context.Context) (eventstore.Group, error) {
+	head, err := c.log.Head(ctx)
+	switch {
+	case err != nil:
+		return eventstore.Group{}, err
+	case head+1 < c.next:
+		return eventstore.Group{}, headBehind(head, c.next)
+	case head < c.next:
+		return eventstore.Group{}, eventstore.ErrIdle
+	}
+	return c.fetch(ctx, head)
+}
+
+const (
+	// looks and lookPause are how often, and how far apart, a message is sought before it is called
+	// missing: a leader just elected may need a moment to know all that it has.
+	looks     = 3
+	lookPause = 100 * time.Millisecond
+)
+
+// fetch gets the group at c.next, which the feed passed over although the log reaches to
+// head. The feed begins anew behind it.
+func (c *cursor) fetch(ctx context.Context, head eventstore.Position) (eventstore.Group, error) {
+	c.drop()
+	for i := 1; ; i++ {
+		g, err := c.log.at(ctx, c.next)
+		if !errors.Is(err, eventstore.ErrNotFound) {
+			return g, err
+		}
+		if i == looks {
+			return g, fmt.Errorf("%w: there is no readable message at position %d, though the log reaches to %d", eventstore.ErrIntegrity, c.next, head)
+		}
+		pause := time.NewTimer(lookPause)
+		select {
+		case <-pause.C:
+		case <-c.done:
+			pause.Stop()
+			return g, eventstore.ErrClosed
+		case <-ctx.Done():
+			pause.Stop()
+			return g, ctx.Err()
+		}
+	}
+}
+
+// Buffered reports how many groups are here already. See eventstore.Cursor.
+func (c *cursor) Buffered() int {
+	c.mu.Lock()
+	defer c.release()
+	if c.feed == nil || c.damaged != nil || c.isClosed() {
+		return 0
+	}
+	return c.feed.waiting()
+}
+
+// Close frees the cursor: a Next under way returns ErrClosed. See eventstore.Cursor.
+func (c *cursor) Close() error {
+	c.once.Do(func() { close(c.done) })
+	if c.mu.TryLock() { // else whoever holds it drops the feed when it is done
+		c.drop()
+		c.mu.Unlock()
+	}
+	return nil
+}
+
+func (c *cursor) isClosed() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// release lets go of the cursor and, if it was closed meanwhile, of its feed.
+func (c *cursor) release() {
+	c.mu.Unlock()
+	if c.isClosed() && c.mu.TryLock() {
+		c.drop()
+		c.mu.Unlock()
+	}
+}
+
+func (c *cursor) drop() {
+	if c.feed != nil {
+		c.feed.close()
+		c.feed = nil
+	}
+}

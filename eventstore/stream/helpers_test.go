@@ -1,0 +1,73 @@
+package stream_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/tidemark-dev/tidemark/eventstore/storetest"
+	"github.com/tidemark-dev/tidemark/eventstore/stream"
+)
+
+// running is a log with its Run going.
+type running struct {
+	*stream.Log
+	opts stream.Options
+	stop func() error // ends Run and the log
+}
+
+// start opens the log and keeps Run going until the test ends.
+func start(t testing.TB, opts stream.Options) *running {
+	t.Helper()
+	opts.Now = time.Now
+	if opts.Idle == 0 {
+		opts.Idle = 30 * time.Millisecond
+	}
+	log, err := stream.Open(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- log.Run(ctx) }()
+	stopped := false
+	r := &running{Log: log, opts: opts}
+	r.stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		runErr := <-ended
+		if err := log.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		return runErr
+	}
+	t.Cleanup(func() {
+		if err := r.stop(); err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	return r
+}
+
+// Reopen ends the log and opens it again. See storetest.Reopener.
+func (r *running) Reopen(t *testing.T) storetest.Store {
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	return start(t, r.opts)
+}
+
+// until waits for a condition that has to come true.
+func until(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !holds() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for: %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
