@@ -1,9 +1,16 @@
 package providers
 
 import (
-	"errors"
-	"net/http"
-	"time"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
 )
 
 // Definition is a provider definition, checked and compiled. It is immutable
@@ -12,21 +19,155 @@ type Definition struct {
 	name, title, notes string
 	assumed            bool
 	digest             string
-	scheme             string
+	signature          *signature
+	mapping            *mapping
 	keep               []string
 }
 
-var errNotYet = errors.New("providers: not built yet")
+//go:embed *.yaml
+var embedded embed.FS
+
+// maxDefinition is the longest definition file in bytes.
+const maxDefinition = 1 << 20
 
 // Builtin returns the names of the embedded definitions, sorted.
-func Builtin() []string { return []string{"makini", "standard-webhooks"} }
+func Builtin() []string {
+	files, err := fs.Glob(embedded, "*.yaml")
+	if err != nil {
+		panic(err) // the pattern is constant and good
+	}
+	for i := range files {
+		files[i] = strings.TrimSuffix(files[i], ".yaml")
+	}
+	return files
+}
 
 // Load returns the built-in definition of that name, or reads the file at that
-// path: what holds a path separator or ends in .yaml or .yml is a path.
-func Load(nameOrPath string) (*Definition, error) { return nil, errNotYet }
+// path: what holds a path separator or ends in .yaml or .yml is a path. The
+// error names the file, the line and the expression.
+func Load(nameOrPath string) (*Definition, error) {
+	ext := filepath.Ext(nameOrPath)
+	if ext != ".yaml" && ext != ".yml" && !strings.ContainsAny(nameOrPath, `/\`) {
+		data, err := embedded.ReadFile(nameOrPath + ".yaml")
+		if err != nil {
+			hint := ""
+			if near := nearest(nameOrPath, Builtin()); near != "" {
+				hint = fmt.Sprintf("; did you mean %q?", near)
+			}
+			return nil, fmt.Errorf("no built-in provider definition is called %q%s (built in: %s; a file of your own is named by its path, as in ./%s.yaml)",
+				nameOrPath, hint, strings.Join(Builtin(), ", "), nameOrPath)
+		}
+		return Parse(nameOrPath+".yaml", data)
+	}
+	file, err := os.Open(nameOrPath)
+	if err != nil {
+		return nil, fmt.Errorf("reading a provider definition: %w", err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxDefinition+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading a provider definition: %w", err)
+	}
+	return Parse(nameOrPath, data)
+}
+
+// Source returns the text of a built-in definition, to read it or to begin one's own from it.
+func Source(name string) ([]byte, error) {
+	data, err := embedded.ReadFile(name + ".yaml")
+	if err != nil {
+		return nil, fmt.Errorf("no built-in provider definition is called %q (built in: %s)", name, strings.Join(Builtin(), ", "))
+	}
+	return data, nil
+}
 
 // Parse checks and compiles a definition; name is what its errors call the file.
-func Parse(name string, data []byte) (*Definition, error) { return nil, errNotYet }
+func Parse(name string, data []byte) (*Definition, error) {
+	r := &reader{file: name}
+	if len(data) > maxDefinition {
+		return nil, fmt.Errorf("%s: longer than %d bytes", name, maxDefinition)
+	}
+	if !utf8.Valid(data) {
+		return nil, fmt.Errorf("%s: not valid UTF-8", name)
+	}
+	root, err := r.parseYAML(data)
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.fields(root, "", "name", "title", "assumed", "notes", "keep_headers", "signature", "mapping")
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(data)
+	d := &Definition{digest: hex.EncodeToString(sum[:])}
+	if err := d.parseHead(f); err != nil {
+		return nil, err
+	}
+	for _, key := range []string{"signature", "mapping"} {
+		if !f.has(key) {
+			return nil, r.errorf(f.line, "the part `%s:` is missing", key)
+		}
+	}
+	if d.signature, err = r.parseSignature(f.values["signature"]); err != nil {
+		return nil, err
+	}
+	if d.mapping, err = r.parseMapping(f.values["mapping"]); err != nil {
+		return nil, err
+	}
+	return d, d.parseKept(f)
+}
+
+// parseHead reads what the definition says about itself.
+func (d *Definition) parseHead(f fields) (err error) {
+	if d.name, err = f.text("name"); err != nil {
+		return err
+	}
+	if !isName(d.name) {
+		return f.errorf("name", "%q must be 1 to 64 of a-z, 0-9, _ and -, beginning with a letter or digit", d.name)
+	}
+	if d.title, err = f.text("title"); err != nil {
+		return err
+	}
+	if d.title == "" {
+		d.title = d.name
+	}
+	if d.notes, err = f.text("notes"); err != nil {
+		return err
+	}
+	d.assumed, err = f.flag("assumed")
+	return err
+}
+
+// parseKept reads the headers to store beside the body, and adds those that the mapping reads.
+func (d *Definition) parseKept(f fields) error {
+	asked, err := f.texts("keep_headers")
+	if err != nil {
+		return err
+	}
+	for i, h := range asked {
+		asked[i] = strings.ToLower(h)
+		if !isToken(h) {
+			return f.errorf("keep_headers", "%q is not a header's name", h)
+		}
+	}
+	d.keep = sortedUnion(asked, d.mapping.headers)
+	for _, h := range d.keep {
+		if secretHeaders[h] || d.signature.scheme == "token" && strings.EqualFold(h, d.signature.header) {
+			return f.r.errorf(f.lineOf("keep_headers"), "the header %q carries secrets and is not stored", h)
+		}
+	}
+	return nil
+}
+
+// isName reports whether s can name a definition.
+func isName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !(isDigit(c) || c >= 'a' && c <= 'z' || i > 0 && (c == '_' || c == '-')) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
 
 // Name is the definition's name, [a-z0-9][a-z0-9_-]*, at most 64 bytes.
 func (d *Definition) Name() string { return d.name }
@@ -40,30 +181,28 @@ func (d *Definition) Assumed() bool { return d.assumed }
 // Notes is free text on where the definition's facts come from.
 func (d *Definition) Notes() string { return d.notes }
 
-// Digest is the SHA-256 of the definition's bytes, in hex: two generations with
-// equal digests were mapped alike.
+// Digest is the SHA-256 of the definition's bytes, in hex: generations with
+// equal digests were mapped by the same definition.
 func (d *Definition) Digest() string { return d.digest }
 
-// Scheme is the name of the signature scheme, the word for Event.Verified.
-func (d *Definition) Scheme() string { return d.scheme }
+// Scheme is the name of the signature scheme, the word for Event.Verified:
+// hmac, standard-webhooks, token, basic or none.
+func (d *Definition) Scheme() string { return d.signature.scheme }
 
 // KeepHeaders are the headers, in lower case and sorted, that must be stored
 // beside the body because the mapping reads them or the definition asks for them.
-func (d *Definition) KeepHeaders() []string { return d.keep }
+func (d *Definition) KeepHeaders() []string { return append([]string(nil), d.keep...) }
 
-// TokenInPath reports whether senders prove themselves at /in/{source}/{token}.
-func (d *Definition) TokenInPath() bool { return false }
+// TokenInPath reports whether a sender may prove itself by /in/{source}/{token}.
+func (d *Definition) TokenInPath() bool { return d.signature.path }
 
 // NewVerifier decodes the secrets and returns a Verifier for them: a request
-// passes with any one of them. The error says which secret is unusable and why, without showing it.
-func (d *Definition) NewVerifier(secrets []Secret) (*Verifier, error) { return nil, errNotYet }
-
-// Sign returns the headers with which the provider would send body at the
-// instant now under the delivery id. With a token in the path it returns no
-// header: see TokenInPath.
-func (d *Definition) Sign(secret Secret, id string, now time.Time, body []byte) (http.Header, error) {
-	return nil, errNotYet
+// passes with any one of them. The error says which secret is unusable and why,
+// without showing it.
+func (d *Definition) NewVerifier(secrets []Secret) (*Verifier, error) {
+	s, err := newScheme(d.signature, secrets)
+	if err != nil {
+		return nil, fmt.Errorf("provider %s: %w", d.name, err)
+	}
+	return &Verifier{def: d, scheme: s, secrets: append([]Secret(nil), secrets...)}, nil
 }
-
-// NewMapper returns a Mapper for the definition.
-func (d *Definition) NewMapper() *Mapper { return &Mapper{def: d} }

@@ -1,17 +1,257 @@
 package providers
 
-import "unicode/utf8"
+import (
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+
+	"cel.dev/cel-go/common/types/ref"
+)
 
 // Mapper reads observations out of events by one definition. It keeps buffers
 // between calls and is not safe for concurrent use: one per goroutine.
-type Mapper struct{ def *Definition }
+type Mapper struct {
+	def *Definition
+	doc document
+
+	// Of the event at hand.
+	header           func(name string) string
+	typ              []byte
+	data             int // the node of data
+	celBody, celData ref.Val
+
+	scratch []byte // texts that had to be decoded
+	out     []byte // the observation's texts, until they become one string
+}
+
+// keepScratch bounds the buffers that a Mapper keeps between events.
+const keepScratch = 1 << 16
+
+// NewMapper returns a Mapper for the definition.
+func (d *Definition) NewMapper() *Mapper { return &Mapper{def: d} }
 
 // Map reads the observation out of a body. header returns the value of a kept
-// header by its lower-case name as in KeepHeaders, "" where there is none. The
-// observation's strings are its own: they stay valid when body changes. An
-// error is always an *Unplaceable.
+// header by its lower-case name as in KeepHeaders, "" where there is none; it is
+// not called where the definition keeps none. The observation's strings are
+// its own: they stay valid when body changes. An error is always an
+// *Unplaceable. Equal bodies and headers give equal results, whatever was mapped before.
 func (m *Mapper) Map(body []byte, header func(name string) string) (Observation, error) {
-	return Observation{}, unplaceable(CodeExpression, errNotYet.Error())
+	o, err := m.read(body, header)
+	m.celBody, m.celData, m.header, m.doc.text, m.typ = nil, nil, nil, nil, nil
+	if cap(m.scratch) > keepScratch {
+		m.scratch = nil
+	}
+	if err != nil {
+		return Observation{}, err
+	}
+	return o, nil
+}
+
+func (m *Mapper) read(body []byte, header func(name string) string) (o Observation, _ error) {
+	if err := m.doc.index(body); err != nil {
+		return o, unplaceable(CodeNotJSON, "the body is not strict JSON: "+err.Error())
+	}
+	p := m.def.mapping
+	m.header, m.scratch, m.out = header, m.scratch[:0], m.out[:0]
+	m.typ, m.data = nil, noNode
+
+	typ, err := m.text(p.typ, scalarKinds)
+	switch {
+	case err != nil:
+		return o, err
+	case len(typ) == 0:
+		return o, unplaceable(CodeNoType, "no event type in "+sources(p.typ))
+	case len(typ) > MaxType:
+		return o, unplaceable(CodeBadType, fmt.Sprintf("the event type has %d bytes, more than %d: %s…", len(typ), MaxType, cut(string(typ), 100)))
+	}
+	m.typ = typ
+	for _, candidate := range p.data {
+		if n, _ := m.node(candidate); n != noNode && !m.emptyString(n) {
+			m.data = n
+			break
+		}
+	}
+
+	connection, err := m.text(p.connection, scalarKinds)
+	switch {
+	case err != nil:
+		return o, err
+	case len(connection) == 0:
+		return o, unplaceable(CodeNoConnection, "no connection id in "+sources(p.connection))
+	case len(connection) > MaxID:
+		return o, unplaceable(CodeBadConnection, fmt.Sprintf("the connection id has %d bytes, more than %d: %s…", len(connection), MaxID, cut(string(connection), 100)))
+	}
+	o.Connection = string(connection)
+
+	id, err := m.text(p.id, scalarKinds)
+	switch {
+	case err != nil:
+		return o, err
+	case len(id) > MaxID:
+		return o, unplaceable(CodeBadID, fmt.Sprintf("the delivery id has %d bytes, more than %d: %s…", len(id), MaxID, cut(string(id), 100)))
+	}
+	if err := m.readTimes(p, &o); err != nil {
+		return o, err
+	}
+
+	candidates := p.others
+	known := p.byType[string(typ)]
+	if known != nil {
+		o.Type, candidates = known.name, known.rules
+	}
+	matched, err := m.firstRule(p, candidates, known != nil)
+	if err != nil {
+		return o, err
+	}
+	if err := m.finish(&o, matched, id); err != nil {
+		return o, err
+	}
+	return o, nil
+}
+
+// readTimes reads the time and the sequence.
+func (m *Mapper) readTimes(p *mapping, o *Observation) *Unplaceable {
+	v, err := m.first(p.occurredAt)
+	if err != nil {
+		return err
+	}
+	if v.kind != kindAbsent {
+		t, problem := p.times.parse(v)
+		if problem != "" {
+			return unplaceable(CodeBadTime, "the time is unreadable, "+problem)
+		}
+		o.OccurredAt = t
+	}
+	if len(p.sequence) == 0 {
+		return nil
+	}
+	if v, err = m.first(p.sequence); err != nil || v.kind == kindAbsent {
+		return err
+	}
+	n, parseErr := strconv.ParseInt(string(v.text), 10, 64)
+	if parseErr != nil {
+		return unplaceable(CodeBadSequence, fmt.Sprintf("the sequence is not an integer of 64 bits: %s %q", v.kind, cut(string(v.text), 64)))
+	}
+	o.Sequence, o.HasSequence = n, true
+	return nil
+}
+
+// firstRule returns the first rule of the candidates that matches, nil where none
+// does. typed says that the candidates are for this very type.
+func (m *Mapper) firstRule(p *mapping, candidates []int, typed bool) (*rule, *Unplaceable) {
+	for _, i := range candidates {
+		r := &p.rules[i]
+		if !typed && len(r.prefixes) > 0 && !r.meets(string(m.typ)) {
+			continue
+		}
+		if r.when != nil {
+			if ok, err := m.holds(r.when); err != nil {
+				return nil, err
+			} else if !ok {
+				continue
+			}
+		}
+		return r, nil
+	}
+	return nil, nil
+}
+
+// finish fills in what the rule says and turns the texts into one string,
+// which is one allocation in the place of six.
+func (m *Mapper) finish(o *Observation, r *rule, id []byte) error {
+	var ends [6]int
+	m.out = append(m.out, id...)
+	ends[0] = len(m.out)
+	if o.Type == "" {
+		m.out = append(m.out, m.typ...)
+	}
+	ends[1] = len(m.out)
+	if r != nil {
+		o.Rule, o.Sets = r.name, r.sets
+		for i, list := range [...][]*expr{r.reason, r.code, r.message, r.requestID} {
+			text, err := m.text(list, detailKinds)
+			if err != nil {
+				return err
+			}
+			m.out = append(m.out, cutBytes(text, MaxDetail)...)
+			ends[i+2] = len(m.out)
+		}
+		if len(r.expiresAt) > 0 {
+			v, err := m.first(r.expiresAt)
+			if err != nil {
+				return err
+			}
+			// A detail that cannot be read must not cost the event its effect.
+			o.Detail.ExpiresAt, _ = m.def.mapping.times.parse(v)
+		}
+	} else {
+		ends[2], ends[3], ends[4], ends[5] = len(m.out), len(m.out), len(m.out), len(m.out)
+	}
+	all := string(m.out)
+	o.DeliveryID = all[:ends[0]]
+	if o.Type == "" {
+		o.Type = all[ends[0]:ends[1]]
+	}
+	o.Detail.Reason = all[ends[1]:ends[2]]
+	o.Detail.Code = all[ends[2]:ends[3]]
+	o.Detail.Message = all[ends[3]:ends[4]]
+	o.Detail.RequestID = all[ends[4]:ends[5]]
+	return nil
+}
+
+// kinds is a set of kinds.
+type kinds uint16
+
+const (
+	scalarKinds = kinds(1<<kindString | 1<<kindNumber)
+	detailKinds = scalarKinds | 1<<kindBool
+)
+
+// text returns the first text that the list gives: not absent, not null, not "",
+// and of one of the kinds. A number's text is its literal, digit for digit.
+func (m *Mapper) text(list []*expr, of kinds) ([]byte, *Unplaceable) {
+	for _, e := range list {
+		v, err := m.eval(e)
+		if err != nil {
+			return nil, err
+		}
+		if of&(1<<v.kind) != 0 && len(v.text) > 0 {
+			return v.text, nil
+		}
+	}
+	return nil, nil
+}
+
+// first returns the first value of the list that is not absent, not null and not "".
+func (m *Mapper) first(list []*expr) (value, *Unplaceable) {
+	for _, e := range list {
+		v, err := m.eval(e)
+		if err != nil {
+			return v, err
+		}
+		if v.kind != kindAbsent && (v.kind != kindString || len(v.text) > 0) {
+			return v, nil
+		}
+	}
+	return value{}, nil
+}
+
+// emptyString reports whether node n is "".
+func (m *Mapper) emptyString(n int) bool {
+	k := &m.doc.nodes[n]
+	return k.kind == kindString && k.end-k.start == 2
+}
+
+// sources lists expressions for a message.
+func sources(list []*expr) string {
+	s := ""
+	for i, e := range list {
+		if i > 0 {
+			s += ", "
+		}
+		s += e.source
+	}
+	return s
 }
 
 // cut shortens s to at most n bytes at a rune boundary.
@@ -23,4 +263,15 @@ func cut(s string, n int) string {
 		n--
 	}
 	return s[:n]
+}
+
+// cutBytes is cut for bytes.
+func cutBytes(b []byte, n int) []byte {
+	if len(b) <= n {
+		return b
+	}
+	for n > 0 && !utf8.RuneStart(b[n]) {
+		n--
+	}
+	return b[:n]
 }

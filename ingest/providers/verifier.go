@@ -48,8 +48,9 @@ type Request struct {
 // Verifier checks requests against a definition's scheme and the source's
 // secrets. Safe for concurrent use.
 type Verifier struct {
-	def    *Definition
-	scheme scheme
+	def     *Definition
+	scheme  scheme
+	secrets []Secret // for Explain
 }
 
 // scheme is one way of proving a request's origin, with its keys decoded.

@@ -1,0 +1,135 @@
+package providers
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/interpreter"
+)
+
+// This file is the way into CEL and back, for the expressions that are not
+// evaluated on the index of the body.
+
+// ResolveName implements CEL's activation: the variables of the event at hand.
+func (m *activation) ResolveName(name string) (any, bool) {
+	switch name {
+	case "body":
+		if m.celBody == nil {
+			m.celBody = m.celValue(0)
+		}
+		return m.celBody, true
+	case "data":
+		if m.data == noNode { // absent: nothing can be selected from it
+			return types.NewStringInterfaceMap(types.DefaultTypeAdapter, nil), true
+		}
+		if m.celData == nil {
+			m.celData = m.celValue(m.data)
+		}
+		return m.celData, true
+	case "type":
+		return types.String(m.typ), true
+	case "headers":
+		present := map[string]string{}
+		for _, h := range m.def.mapping.headers {
+			if v := m.header(h); v != "" {
+				present[h] = strings.ToValidUTF8(v, "\uFFFD")
+			}
+		}
+		return types.NewStringStringMap(types.DefaultTypeAdapter, present), true
+	}
+	return nil, false
+}
+
+// activation is the Mapper as CEL sees it.
+type activation Mapper
+
+// Parent implements CEL's activation.
+func (m *activation) Parent() interpreter.Activation { return nil }
+
+// celValue converts node n. A null member is left out: null and absent are the same.
+func (m *activation) celValue(n int) ref.Val {
+	d := &m.doc
+	k := &d.nodes[n]
+	switch k.kind {
+	case kindNull:
+		return types.NullValue
+	case kindBool:
+		return types.Bool(d.text[k.start] == 't')
+	case kindNumber:
+		return celNumber(string(d.raw(n)))
+	case kindString:
+		text, _ := d.string(n, nil)
+		return types.String(text)
+	case kindArray:
+		list := []ref.Val{}
+		for i := n + 1; i < int(k.next); i = int(d.nodes[i].next) {
+			list = append(list, m.celValue(i))
+		}
+		return types.NewRefValList(types.DefaultTypeAdapter, list)
+	default:
+		members := map[ref.Val]ref.Val{}
+		for i := n + 1; i < int(k.next); i = int(d.nodes[i+1].next) {
+			if d.nodes[i+1].kind != kindNull {
+				members[types.String(d.nameText(&d.nodes[i]))] = m.celValue(i + 1)
+			}
+		}
+		return types.NewRefValMap(types.DefaultTypeAdapter, members)
+	}
+}
+
+// celNumber converts a JSON number: to int or uint where it is an integer of 64
+// bits, to double where it has a point or an exponent. A longer integer is an
+// error to whoever touches it, because a double would change its digits.
+func celNumber(text string) ref.Val {
+	if !strings.ContainsAny(text, ".eE") {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return types.Int(n)
+		}
+		if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+			return types.Uint(n)
+		}
+		return types.NewErr("an integer of more than 64 bits keeps its digits only where an expression is nothing but the path to it")
+	}
+	f, _ := strconv.ParseFloat(text, 64) // beyond its range it is an infinity
+	return types.Double(f)
+}
+
+// fromCEL converts what an expression gave. ok is false where it is a number that may have lost digits.
+func fromCEL(v ref.Val) (out value, ok bool) {
+	switch v := v.(type) {
+	case types.String:
+		return value{kind: kindString, text: []byte(v)}, true
+	case types.Int:
+		return value{kind: kindNumber, text: strconv.AppendInt(nil, int64(v), 10)}, true
+	case types.Uint:
+		return value{kind: kindNumber, text: strconv.AppendUint(nil, uint64(v), 10)}, true
+	case types.Double:
+		if math.Abs(float64(v)) < 1<<53 {
+			return value{kind: kindNumber, text: strconv.AppendFloat(nil, float64(v), 'f', -1, 64)}, true
+		}
+		return value{}, false
+	case types.Bool:
+		return value{kind: kindBool, text: strconv.AppendBool(nil, bool(v))}, true
+	case types.Timestamp:
+		return value{kind: kindTime, at: v.UTC()}, true
+	case types.Null:
+		return value{kind: kindAbsent}, true
+	default:
+		return value{kind: kindObject}, true
+	}
+}
+
+// missing reports whether a CEL error says that a field is absent, or of a type
+// that has no such operation. CEL gives these errors no type of their own.
+func missing(err error) (absent, mismatch bool) {
+	text := err.Error()
+	for _, s := range []string{"no such key", "no such attribute", "index out of bounds", "unsupported index type"} {
+		if strings.HasPrefix(text, s) {
+			return true, false
+		}
+	}
+	return false, strings.HasPrefix(text, "no such overload")
+}

@@ -1,0 +1,137 @@
+package providers
+
+import (
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"cel.dev/cel-go/common/types"
+)
+
+// kindTime is the kind of an instant that CEL computed.
+const kindTime = kindObject + 1
+
+// value is what an expression gave.
+type value struct {
+	kind kind
+	text []byte    // a string's text, a number's literal, true or false; may be part of the body
+	at   time.Time // of kindTime
+}
+
+// node resolves a path within the body. ok is false for data as a whole where
+// there is none, which CEL sees as an empty object.
+func (m *Mapper) node(p path) (n int, ok bool) {
+	if p.root == rootData {
+		n = m.data
+		if n == noNode && len(p.names) == 0 {
+			return noNode, false
+		}
+	}
+	for _, name := range p.names {
+		if n = m.doc.member(n, name); n == noNode {
+			break
+		}
+	}
+	return n, true
+}
+
+// value resolves a plain path. ok is false where only CEL can.
+func (m *Mapper) value(p path) (v value, ok bool) {
+	switch p.root {
+	case rootType:
+		return value{kind: kindString, text: m.typ}, len(p.names) == 0
+	case rootHeaders:
+		if len(p.names) != 1 {
+			return value{}, false
+		}
+		h := m.header(p.names[0])
+		if h == "" {
+			return value{}, true
+		}
+		from := len(m.scratch)
+		m.scratch = append(m.scratch, h...)
+		text := m.scratch[from:len(m.scratch):len(m.scratch)]
+		return value{kind: kindString, text: text}, utf8.Valid(text)
+	}
+	n, ok := m.node(p)
+	if !ok || n == noNode {
+		return value{}, ok
+	}
+	v.kind = m.doc.nodes[n].kind
+	switch v.kind {
+	case kindString:
+		v.text, m.scratch = m.doc.string(n, m.scratch)
+	case kindNumber, kindBool:
+		v.text = m.doc.raw(n)
+	}
+	return v, true
+}
+
+// has decides has(path).
+func (m *Mapper) has(p path) truth {
+	last := len(p.names) - 1
+	if p.root == rootHeaders && last == 0 {
+		return truthOf(m.header(p.names[0]) != "")
+	}
+	if p.root != rootBody && p.root != rootData {
+		return askCEL
+	}
+	n, ok := m.node(path{p.root, p.names[:last]})
+	switch {
+	case !ok:
+		return askCEL
+	case n == noNode:
+		return isError
+	case m.doc.nodes[n].kind != kindObject:
+		return askCEL
+	}
+	return truthOf(m.doc.member(n, p.names[last]) != noNode)
+}
+
+// eval evaluates an expression for its value; what is absent is no error.
+func (m *Mapper) eval(e *expr) (value, *Unplaceable) {
+	if e.path.root != rootNone {
+		v, ok := m.value(e.path)
+		if ok {
+			return v, nil
+		}
+		if e.path.root == rootHeaders {
+			return value{}, e.failed(errors.New("the header is not UTF-8"))
+		}
+	}
+	out, _, err := e.program.Eval((*activation)(m))
+	if err != nil {
+		if absent, _ := missing(err); absent {
+			return value{}, nil
+		}
+		return value{}, e.failed(err)
+	}
+	v, ok := fromCEL(out)
+	if !ok {
+		return value{}, e.failed(fmt.Errorf("the number %v is computed and may have lost digits; name its field alone", out))
+	}
+	return v, nil
+}
+
+// holds evaluates a condition. Where a field is absent or of another type it does not hold.
+func (m *Mapper) holds(e *expr) (bool, *Unplaceable) {
+	if e.cond != nil {
+		if t := e.cond.eval(m); t != askCEL {
+			return t == isTrue, nil
+		}
+	}
+	out, _, err := e.program.Eval((*activation)(m))
+	if err != nil {
+		if absent, mismatch := missing(err); absent || mismatch {
+			return false, nil
+		}
+		return false, e.failed(err)
+	}
+	return out == types.True, nil
+}
+
+// failed says which expression failed and how.
+func (e *expr) failed(err error) *Unplaceable {
+	return unplaceable(CodeExpression, fmt.Sprintf("%s: the expression `%s` failed: %v", e.where, cut(e.source, 200), err))
+}

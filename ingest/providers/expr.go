@@ -1,0 +1,237 @@
+package providers
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	celast "cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/ext"
+	"go.yaml.in/yaml/v4"
+)
+
+const (
+	// costLimit bounds one evaluation of one expression, about a millisecond.
+	costLimit = 100_000
+	// maxExpression is the longest expression in bytes.
+	maxExpression = 4096
+)
+
+// variables are what an expression may name, in the order in which a mapping
+// learns them: the type is read without data, data without the type.
+var variables = []string{"body", "headers", "type", "data"}
+
+// root is the variable that a plain path begins with.
+type root uint8
+
+const (
+	rootNone root = iota
+	rootBody
+	rootData
+	rootHeaders
+	rootType
+)
+
+// expr is a compiled expression. Most expressions are a plain path like
+// body.data.id, or a condition made of comparisons of plain paths; those are
+// evaluated on the index of the body directly. All others run in CEL. Both ways
+// give the same answer: TestFastPathAgreesWithCEL.
+type expr struct {
+	where   string // for messages: the key of the definition
+	source  string
+	path    path // root is rootNone where the expression is no plain path
+	cond    *cond
+	program cel.Program
+}
+
+// path is a plain path: a variable and the names that follow it.
+type path struct {
+	root  root
+	names []string
+}
+
+// compiler compiles the expressions of one definition and collects the headers they read.
+type compiler struct {
+	r       *reader
+	envs    map[string]*cel.Env // by the variables that it knows
+	headers map[string]bool
+}
+
+func newCompiler(r *reader) *compiler {
+	return &compiler{r: r, envs: map[string]*cel.Env{}, headers: map[string]bool{}}
+}
+
+// env returns an environment with some of the variables.
+func (c *compiler) env(vars []string) (*cel.Env, error) {
+	key := strings.Join(vars, ",")
+	if e := c.envs[key]; e != nil {
+		return e, nil
+	}
+	opts := []cel.EnvOption{
+		ext.Strings(ext.StringsVersion(4)),
+		cel.ParserExpressionSizeLimit(maxExpression),
+		cel.ParserRecursionLimit(50),
+	}
+	for _, v := range vars {
+		switch v {
+		case "type":
+			opts = append(opts, cel.Variable(v, cel.StringType))
+		case "headers":
+			opts = append(opts, cel.Variable(v, cel.MapType(cel.StringType, cel.StringType)))
+		default:
+			opts = append(opts, cel.Variable(v, cel.DynType))
+		}
+	}
+	e, err := cel.NewEnv(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("building the expression environment: %w", err)
+	}
+	c.envs[key] = e
+	return e, nil
+}
+
+// compile compiles the expression in a scalar; where is its key. A condition
+// must be able to give a boolean.
+func (c *compiler) compile(n *yaml.Node, where string, vars []string, condition bool) (*expr, error) {
+	scalar := resolve(n)
+	if scalar.Kind != yaml.ScalarNode || scalar.Tag == "!!null" {
+		return nil, c.r.errorf(max(1, n.Line), "%s must be an expression", where)
+	}
+	source := strings.TrimSpace(scalar.Value)
+	if len(source) > maxExpression {
+		return nil, c.r.errorf(scalar.Line, "%s: the expression is longer than %d bytes", where, maxExpression)
+	}
+	env, err := c.env(vars)
+	if err != nil {
+		return nil, err
+	}
+	ast, issues := env.Compile(source)
+	if issues != nil && issues.Err() != nil {
+		line, problem := scalar.Line, issues.Err().Error()
+		if all := issues.Errors(); len(all) > 0 {
+			if scalar.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+				line++ // the text begins below the indicator
+			}
+			line += all[0].Location.Line() - 1
+			problem = fmt.Sprintf("%s (at column %d of the expression)", all[0].Message, all[0].Location.Column()+1)
+		}
+		return nil, c.r.errorf(line, "%s: the expression `%s` is wrong: %s", where, source, problem)
+	}
+	if out := ast.OutputType(); condition && !out.IsExactType(cel.BoolType) && !out.IsExactType(cel.DynType) {
+		return nil, c.r.errorf(scalar.Line, "%s: the expression `%s` gives %s, not a boolean", where, source, out)
+	}
+	if problem := c.check(ast.NativeRep().Expr()); problem != "" {
+		return nil, c.r.errorf(scalar.Line, "%s: the expression `%s`: %s", where, source, problem)
+	}
+	program, err := env.Program(ast, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize))
+	if err != nil {
+		return nil, c.r.errorf(scalar.Line, "%s: the expression `%s`: %v", where, source, err)
+	}
+	e := &expr{where: where, source: source, program: program}
+	if condition {
+		e.cond = condOf(ast.NativeRep().Expr())
+	} else if p, ok := pathOf(ast.NativeRep().Expr()); ok {
+		e.path = p
+	}
+	return e, nil
+}
+
+// check finds what is legal CEL and no good here, and notes the headers read.
+func (c *compiler) check(e celast.Expr) (problem string) {
+	named := 0 // uses of headers that name one header
+	used := 0
+	celast.PostOrderVisit(e, celast.NewExprVisitor(func(e celast.Expr) {
+		switch e.Kind() {
+		case celast.LiteralKind:
+			if e.AsLiteral() == types.NullValue {
+				problem = "null and absent are the same here, so nothing equals null; write !has(…)"
+			}
+		case celast.IdentKind:
+			if e.AsIdent() == "headers" {
+				used++
+			}
+		case celast.SelectKind, celast.CallKind:
+			p, ok := pathOf(e)
+			if !ok && e.Kind() == celast.SelectKind && e.AsSelect().IsTestOnly() {
+				p, ok = testedPath(e.AsSelect())
+			}
+			if !ok || p.root != rootHeaders || len(p.names) != 1 {
+				return
+			}
+			named++
+			name := p.names[0]
+			switch {
+			case name != strings.ToLower(name) || !isToken(name):
+				problem = fmt.Sprintf("the header %q must be written in lower case", name)
+			case secretHeaders[name]:
+				problem = fmt.Sprintf("the header %q carries secrets and is not stored", name)
+			}
+			c.headers[name] = true
+		}
+	}))
+	if problem == "" && used != named {
+		problem = `headers can only be read one by one, by name, as in headers["webhook-id"]`
+	}
+	return problem
+}
+
+// secretHeaders are never stored beside a body.
+var secretHeaders = map[string]bool{"authorization": true, "proxy-authorization": true, "cookie": true}
+
+// headerNames returns the headers that the expressions read, sorted.
+func (c *compiler) headerNames() []string {
+	var names []string
+	for n := range c.headers {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// pathOf reads a plain path.
+func pathOf(e celast.Expr) (path, bool) {
+	switch e.Kind() {
+	case celast.IdentKind:
+		r := map[string]root{"body": rootBody, "data": rootData, "headers": rootHeaders, "type": rootType}[e.AsIdent()]
+		return path{root: r}, r != rootNone
+	case celast.SelectKind:
+		s := e.AsSelect()
+		if s.IsTestOnly() {
+			return path{}, false
+		}
+		return testedPath(s)
+	case celast.CallKind:
+		call := e.AsCall()
+		if call.FunctionName() != operators.Index || len(call.Args()) != 2 {
+			return path{}, false
+		}
+		name, ok := stringLiteral(call.Args()[1])
+		p, plain := pathOf(call.Args()[0])
+		if !ok || !plain {
+			return path{}, false
+		}
+		return p.then(name), true
+	}
+	return path{}, false
+}
+
+// testedPath reads the path of a selection, also of one that only tests presence.
+func testedPath(s celast.SelectExpr) (path, bool) {
+	p, ok := pathOf(s.Operand())
+	return p.then(s.FieldName()), ok
+}
+
+func (p path) then(name string) path {
+	return path{p.root, append(p.names[:len(p.names):len(p.names)], name)}
+}
+
+func stringLiteral(e celast.Expr) (string, bool) {
+	if e.Kind() != celast.LiteralKind {
+		return "", false
+	}
+	s, ok := e.AsLiteral().(types.String)
+	return string(s), ok
+}

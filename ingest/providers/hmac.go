@@ -1,0 +1,323 @@
+package providers
+
+import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"fmt"
+	"hash"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// hmacKey is one secret's key. Its MAC states are pooled: setting one up costs
+// two blocks of hashing and three allocations.
+type hmacKey struct{ pool sync.Pool }
+
+// mac is a reusable HMAC state with room for its sum and for small inputs.
+type mac struct {
+	h    hash.Hash
+	sum  [sha512.Size]byte
+	text []byte
+}
+
+// hashOf returns the constructor of a hash by its name in a definition.
+func hashOf(algorithm string) func() hash.Hash {
+	switch algorithm {
+	case "sha1":
+		return sha1.New
+	case "sha512":
+		return sha512.New
+	}
+	return sha256.New
+}
+
+func newHMACKey(algorithm string, key []byte) *hmacKey {
+	k := &hmacKey{}
+	k.pool.New = func() any { return &mac{h: hmac.New(hashOf(algorithm), key)} }
+	return k
+}
+
+// get returns a state that has hashed nothing.
+func (k *hmacKey) get() *mac { return k.pool.Get().(*mac) }
+
+// put gives a state back.
+func (k *hmacKey) put(m *mac) {
+	m.h.Reset()
+	m.text = m.text[:0]
+	k.pool.Put(m)
+}
+
+// write hashes the content of a request.
+func (m *mac) write(content []segment, id, timestamp string, body []byte) {
+	for _, s := range content {
+		switch s.kind {
+		case segBody:
+			m.h.Write(m.text)
+			m.text = m.text[:0]
+			m.h.Write(body)
+		case segID:
+			m.text = append(m.text, id...)
+		case segTimestamp:
+			m.text = append(m.text, timestamp...)
+		default:
+			m.text = append(m.text, s.text...)
+		}
+	}
+	m.h.Write(m.text)
+}
+
+// hmacScheme is an HMAC over a template, as the definition describes it.
+type hmacScheme struct {
+	*signature
+	size int // of the hash
+	keys []*hmacKey
+}
+
+func newHMACScheme(s *signature, secrets []Secret) (*hmacScheme, error) {
+	h := &hmacScheme{signature: s, size: hashOf(s.algorithm)().Size()}
+	for i, secret := range secrets {
+		key, problem := decodeSecret(secret.Reveal(), s.secretEncoding, s.secretPrefix)
+		if problem != "" {
+			return nil, fmt.Errorf("secret %d of %d %s: the definition says secret_encoding %s", i+1, len(secrets), problem, s.secretEncoding)
+		}
+		h.keys = append(h.keys, newHMACKey(s.algorithm, key))
+	}
+	return h, nil
+}
+
+func (h *hmacScheme) verify(r Request, now time.Time) error {
+	value, err := one(r.Header, h.header)
+	if err != nil {
+		return err
+	}
+	var sigs candidates
+	timestamp, id, err := h.parts(value, &sigs)
+	if err != nil {
+		return err
+	}
+	if h.id.header != "" {
+		if id, err = one(r.Header, h.id.header); err != nil {
+			return err
+		}
+	}
+	if h.timestamp.header != "" {
+		if timestamp, err = one(r.Header, h.timestamp.header); err != nil {
+			return err
+		}
+	}
+	if h.id.given() && !idFits(h.content, id) {
+		return fmt.Errorf("%w: the id holds the text that separates it in the signed content", ErrMalformed)
+	}
+	at := time.Time{}
+	if h.timestamp.given() {
+		if at, err = unixHeader(timestamp, h.timestampUnit); err != nil {
+			return err
+		}
+	}
+
+	ok, formed := 0, false
+	for _, k := range h.keys {
+		m := k.get()
+		m.write(h.content, id, timestamp, r.Body)
+		sum := m.h.Sum(m.sum[:0])
+		for i := range sigs.n {
+			var got [sha512.Size]byte
+			if decodeSignature(got[:h.size], sigs.text[i], h.encoding) {
+				formed = true
+				if hmac.Equal(got[:h.size], sum) {
+					ok |= 1
+				}
+			}
+		}
+		k.put(m)
+	}
+	if ok == 0 {
+		if !formed {
+			return fmt.Errorf("%w: no %d bytes in %s in the header %s", ErrMalformed, h.size, h.encoding, h.header)
+		}
+		return fmt.Errorf("%w: the header %s matches none of %d secrets", ErrBadSignature, h.header, len(h.keys))
+	}
+	if h.timestamp.given() {
+		return inWindow(at, now, h.tolerance)
+	}
+	return nil
+}
+
+// candidates are the signatures of one request, still encoded.
+type candidates struct {
+	text [maxSignatures]string
+	n    int
+}
+
+func (c *candidates) add(s string) error {
+	if c.n == maxSignatures {
+		return fmt.Errorf("%w: more than %d signatures", ErrMalformed, maxSignatures)
+	}
+	c.text[c.n] = s
+	c.n++
+	return nil
+}
+
+// parts takes the signature header apart.
+func (h *hmacScheme) parts(value string, sigs *candidates) (timestamp, id string, err error) {
+	if h.separator == "" {
+		value, err = h.strip(value)
+		sigs.add(value)
+		return "", "", err
+	}
+	key, entries := "", 0
+	for more := true; more; {
+		var entry string
+		entry, value, more = strings.Cut(value, h.separator)
+		if entry = strings.Trim(entry, " \t"); entry == "" {
+			continue
+		}
+		if entries++; entries > 2*maxSignatures {
+			return "", "", fmt.Errorf("%w: more than %d entries in the header %s", ErrMalformed, 2*maxSignatures, h.header)
+		}
+		if h.key == "" {
+			if entry, err = h.strip(entry); err == nil {
+				err = sigs.add(entry)
+			}
+			if err != nil {
+				return "", "", err
+			}
+			continue
+		}
+		text := entry // an entry without a key belongs to the key before it
+		if k, v, ok := strings.Cut(entry, "="); ok && (key == "" || v != "" && v != "=") {
+			key, text = k, v
+		} else if key == "" {
+			continue
+		}
+		switch key {
+		case h.key:
+			err = sigs.add(text)
+		case h.timestamp.key:
+			err = set(&timestamp, text, key)
+		case h.id.key:
+			err = set(&id, text, key)
+		}
+		if err != nil {
+			return "", "", err
+		}
+	}
+	switch {
+	case sigs.n == 0:
+		err = fmt.Errorf("%w: no signature in the header %s", ErrMalformed, h.header)
+	case h.timestamp.key != "" && timestamp == "":
+		err = fmt.Errorf("%w: no entry %s in the header %s", ErrMalformed, h.timestamp.key, h.header)
+	case h.id.key != "" && id == "":
+		err = fmt.Errorf("%w: no entry %s in the header %s", ErrMalformed, h.id.key, h.header)
+	}
+	return timestamp, id, err
+}
+
+// set takes an entry's value that may stand there once.
+func set(to *string, value, key string) error {
+	if *to != "" {
+		return fmt.Errorf("%w: two entries %s", ErrMalformed, key)
+	}
+	*to = value
+	return nil
+}
+
+// strip takes the prefix off a signature.
+func (h *hmacScheme) strip(s string) (string, error) {
+	rest, ok := strings.CutPrefix(s, h.prefix)
+	if !ok && !h.prefixOptional {
+		return "", fmt.Errorf("%w: the header %s does not begin with %q", ErrMalformed, h.header, h.prefix)
+	}
+	return rest, nil
+}
+
+// one returns the value of a header that must stand there once.
+func one(header http.Header, name string) (string, error) {
+	switch values := header[name]; {
+	case len(values) == 0 || len(values) == 1 && values[0] == "":
+		return "", fmt.Errorf("%w: no header %s", ErrNoSignature, name)
+	case len(values) > 1:
+		return "", fmt.Errorf("%w: the header %s stands there %d times", ErrMalformed, name, len(values))
+	case len(values[0]) > maxHeader:
+		return "", fmt.Errorf("%w: the header %s is longer than %d bytes", ErrMalformed, name, maxHeader)
+	default:
+		return values[0], nil
+	}
+}
+
+// unixHeader reads a timestamp that is digits and nothing else: it is signed as
+// it is spelled, and no other spelling of the same instant is let through.
+func unixHeader(s, unit string) (time.Time, error) {
+	var n int64
+	for i := range len(s) {
+		if !isDigit(s[i]) {
+			n = -1
+			break
+		}
+		n = n*10 + int64(s[i]-'0')
+	}
+	if s == "" || len(s) > 16 || n < 0 {
+		return time.Time{}, fmt.Errorf("%w: the timestamp is not a unix time in digits", ErrMalformed)
+	}
+	if unit == "ms" || unit == "auto" && n >= 100_000_000_000 {
+		return time.UnixMilli(n), nil
+	}
+	return time.Unix(n, 0), nil
+}
+
+// inWindow reports whether at is within the tolerance of now, both ways.
+func inWindow(at, now time.Time, tolerance time.Duration) error {
+	if d := now.Sub(at); d > tolerance || d < -tolerance {
+		return fmt.Errorf("%w: signed at %s, %s from our clock, and %s are allowed",
+			ErrOutsideWindow, at.UTC().Format(time.RFC3339), d.Abs().Round(time.Second), tolerance)
+	}
+	return nil
+}
+
+var strictBase64 = base64.RawStdEncoding.Strict()
+
+// decodeSignature fills dst from a signature's text and reports whether the
+// text is the encoding of exactly that many bytes. Hex of either case; base64 of
+// either alphabet, padded or not, without loose bits at its end.
+func decodeSignature(dst []byte, text, encoding string) bool {
+	if encoding == "hex" {
+		if len(text) != 2*len(dst) {
+			return false
+		}
+		for i := range dst {
+			high, low := hexDigit(text[2*i]), hexDigit(text[2*i+1])
+			if high < 0 || low < 0 {
+				return false
+			}
+			dst[i] = byte(high<<4 | low)
+		}
+		return true
+	}
+	var plain [4 * (sha512.Size/3 + 1)]byte
+	size := base64.RawStdEncoding.EncodedLen(len(dst))
+	if padding := len(text) - size; padding != 0 {
+		// Padded to a multiple of four, or not at all.
+		if padding < 0 || len(text)%4 != 0 || padding > 2 || strings.Trim(text[size:], "=") != "" {
+			return false
+		}
+	}
+	for i := range size {
+		switch c := text[i]; c {
+		case '-':
+			plain[i] = '+'
+		case '_':
+			plain[i] = '/'
+		case '\r', '\n':
+			return false
+		default:
+			plain[i] = c
+		}
+	}
+	n, err := strictBase64.Decode(dst, plain[:size])
+	return err == nil && n == len(dst)
+}

@@ -1,0 +1,282 @@
+package providers
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// mapping is the `mapping:` part of a definition, compiled.
+type mapping struct {
+	id, typ, occurredAt, sequence, connection []*expr
+	data                                      []path
+	times                                     timeFormat
+	rules                                     []rule
+	headers                                   []string // that the expressions read
+
+	byType map[string]*typeRules // for every type that a rule names
+	others []int                 // the rules to try for other types, in order
+}
+
+// typeRules are the rules to try for one type, in the definition's order.
+type typeRules struct {
+	name  string // the type, so that observations share one string
+	rules []int
+}
+
+// rule says what one kind of event means.
+type rule struct {
+	name      string
+	types     []string
+	prefixes  []string
+	when      *expr // nil: always
+	sets      [NumFacets]Value
+	reason    []*expr
+	code      []*expr
+	message   []*expr
+	requestID []*expr
+	expiresAt []*expr
+}
+
+// Limits on a definition.
+const (
+	maxRules      = 500
+	maxRuleName   = 100
+	maxCandidates = 16 // expressions in one list
+)
+
+// parseMapping reads the `mapping:` part.
+func (r *reader) parseMapping(n *yaml.Node) (*mapping, error) {
+	f, err := r.fields(n, "mapping", "id", "type", "occurred_at", "sequence", "connection", "data", "time_unit", "time_zone", "rules")
+	if err != nil {
+		return nil, err
+	}
+	m := &mapping{}
+	c := newCompiler(r)
+	if err := m.parseData(c, f); err != nil {
+		return nil, err
+	}
+	if m.typ, err = c.list(f, "type", variables[:2]); err != nil {
+		return nil, err
+	}
+	for _, list := range []struct {
+		key string
+		to  *[]*expr
+	}{{"id", &m.id}, {"connection", &m.connection}, {"occurred_at", &m.occurredAt}, {"sequence", &m.sequence}} {
+		if *list.to, err = c.list(f, list.key, variables); err != nil {
+			return nil, err
+		}
+	}
+	for _, key := range []string{"type", "connection"} {
+		if len(f.list(key)) == 0 {
+			return nil, r.errorf(f.line, "mapping.%s is missing: without it no event can be placed", key)
+		}
+	}
+	if m.times, err = f.timeFormat(); err != nil {
+		return nil, err
+	}
+	if err := m.parseRules(c, f); err != nil {
+		return nil, err
+	}
+	m.headers = c.headerNames()
+	m.indexRules()
+	return m, nil
+}
+
+// parseData reads the places of the data. They are plain paths: data is a part of the body, not computed.
+func (m *mapping) parseData(c *compiler, f fields) error {
+	list, err := c.list(f, "data", variables[:1])
+	for _, e := range list {
+		if e.path.root != rootBody {
+			return f.errorf("data", "the expression `%s` is not a plain path into the body, as in body.data", e.source)
+		}
+		m.data = append(m.data, e.path)
+	}
+	return err
+}
+
+// list compiles a key's list of expressions, of which the first that gives something counts.
+func (c *compiler) list(f fields, key string, vars []string) ([]*expr, error) {
+	nodes := f.list(key)
+	if len(nodes) > maxCandidates {
+		return nil, f.errorf(key, "more than %d expressions", maxCandidates)
+	}
+	var out []*expr
+	for _, n := range nodes {
+		e, err := c.compile(n, f.name(key), vars, false)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// timeFormat reads how times are written.
+func (f fields) timeFormat() (timeFormat, error) {
+	var t timeFormat
+	var err error
+	if t.unit, err = f.word("time_unit", "auto", "s", "ms", "us", "ns"); err != nil {
+		return t, err
+	}
+	zone, err := f.text("time_zone")
+	if err != nil || zone == "" {
+		return t, err
+	}
+	if zone == "Z" || zone == "UTC" {
+		t.zone = time.UTC
+		return t, nil
+	}
+	// Only fixed offsets: a zone's rules change, and a rebuild must not.
+	offset, ok := parseOffset([]byte(zone))
+	if !ok {
+		return t, f.errorf("time_zone", "%q is neither UTC nor a fixed offset like \"+02:00\"", zone)
+	}
+	t.zone = time.FixedZone(zone, offset)
+	return t, nil
+}
+
+func (m *mapping) parseRules(c *compiler, f fields) error {
+	nodes := f.list("rules")
+	if len(nodes) > maxRules {
+		return f.errorf("rules", "more than %d rules", maxRules)
+	}
+	lines := map[string]int{}
+	for i, n := range nodes {
+		r, err := c.rule(n, fmt.Sprintf("mapping.rules[%d]", i))
+		if err != nil {
+			return err
+		}
+		line := resolve(n).Line
+		if first := lines[r.name]; first != 0 {
+			return c.r.errorf(line, "mapping.rules[%d]: the rule on line %d has the name %q already", i, first, r.name)
+		}
+		lines[r.name] = line
+		m.rules = append(m.rules, r)
+	}
+	return nil
+}
+
+func (c *compiler) rule(n *yaml.Node, where string) (rule, error) {
+	var r rule
+	f, err := c.r.fields(n, where, "name", "type", "type_prefix", "when", "set", "reason", "code", "message", "request_id", "expires_at")
+	if err != nil {
+		return r, err
+	}
+	if r.name, err = f.text("name"); err != nil {
+		return r, err
+	}
+	if r.name == "" || len(r.name) > maxRuleName {
+		return r, c.r.errorf(f.line, "%s needs a name of at most %d bytes: people read it in explanations", where, maxRuleName)
+	}
+	if r.types, err = f.texts("type"); err != nil {
+		return r, err
+	}
+	if r.prefixes, err = f.texts("type_prefix"); err != nil {
+		return r, err
+	}
+	if f.has("when") {
+		if r.when, err = c.compile(f.values["when"], f.name("when"), variables, true); err != nil {
+			return r, err
+		}
+	}
+	if !f.has("set") {
+		return r, c.r.errorf(f.line, "%s has no `set:`; write `set: {}` for a rule that sets nothing", where)
+	}
+	if err := r.parseSets(f); err != nil {
+		return r, err
+	}
+	for _, list := range []struct {
+		key string
+		to  *[]*expr
+	}{{"reason", &r.reason}, {"code", &r.code}, {"message", &r.message}, {"request_id", &r.requestID}, {"expires_at", &r.expiresAt}} {
+		if *list.to, err = c.list(f, list.key, variables); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// parseSets reads the facets that a rule sets, checking the values.
+func (r *rule) parseSets(f fields) error {
+	set, err := f.r.fields(f.values["set"], f.name("set"), facetNames[:]...)
+	if err != nil {
+		return err
+	}
+	for facet := range NumFacets {
+		if !set.has(facet.String()) {
+			continue
+		}
+		text, err := set.word(facet.String(), facet.Values()...)
+		if err != nil {
+			return err
+		}
+		r.sets[facet], _ = facet.ParseValue(text)
+	}
+	return nil
+}
+
+// indexRules lists, for each type that a rule names, the rules that it can meet.
+func (m *mapping) indexRules() {
+	m.byType = map[string]*typeRules{}
+	for _, r := range m.rules {
+		for _, t := range r.types {
+			m.byType[t] = &typeRules{name: t}
+		}
+	}
+	for t, tr := range m.byType {
+		tr.rules = m.rulesFor(t)
+	}
+	for i, r := range m.rules {
+		if len(r.types) == 0 || len(r.prefixes) > 0 {
+			m.others = append(m.others, i)
+		}
+	}
+}
+
+// rulesFor returns the rules whose type conditions the type meets.
+func (m *mapping) rulesFor(t string) []int {
+	var out []int
+	for i := range m.rules {
+		if m.rules[i].meets(t) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// meets reports whether the rule is for the type: one of its types, or with one
+// of its prefixes, or any where it names neither.
+func (r *rule) meets(t string) bool {
+	if len(r.types) == 0 && len(r.prefixes) == 0 {
+		return true
+	}
+	for _, exact := range r.types {
+		if exact == t {
+			return true
+		}
+	}
+	for _, p := range r.prefixes {
+		if strings.HasPrefix(t, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// sortedUnion merges two lists of names.
+func sortedUnion(a, b []string) []string {
+	seen := map[string]bool{}
+	var out []string
+	for _, s := range append(append([]string(nil), a...), b...) {
+		if !seen[s] {
+			seen[s] = true
+			out = append(out, s)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
