@@ -51,8 +51,8 @@ var fences = []fence{
 		why: "only eventstore/stream names a NATS type"},
 	{dep: "github.com/cockroachdb/pebble", only: "projections/kv",
 		why: "only projections/kv names a Pebble type"},
-	{dep: "github.com/cockroachdb/pebble/v2/vfs", only: "projections/kv projections/projectiontest", tests: "projections",
-		why: "only projections/kv, and tests that crash or fail its disk, name a Pebble type"},
+	{dep: "github.com/cockroachdb/pebble/v2/vfs", only: "projections/kv projections/projectiontest", tests: "projections projections/timeline projections/connections",
+		why: "only projections/kv, and tests that give it a disk in memory, name a Pebble type"},
 }
 
 // What of the outside world only cmd reads, and passes down as values.
