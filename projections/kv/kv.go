@@ -14,9 +14,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -37,12 +39,26 @@ type Options struct {
 	// Fatal is called where Pebble cannot go on: a failed fsync, a full disk,
 	// damage found by a background job. It must not return. Nil panics.
 	Fatal func(error)
+	// Bulk opens the directory for being built: tables can be written and taken
+	// in, and nothing is tidied up until the directory is opened without it.
+	Bulk bool
 }
+
+// How tables are written, by Pebble itself and by a TableWriter.
+const (
+	blockSize = 16 << 10
+	filter    = bloom.FilterPolicy(10)
+)
 
 // DB is one open directory. Safe for concurrent use.
 type DB struct {
 	Reader
 	p *pebble.DB
+
+	dir     string
+	fs      vfs.FS
+	writing sstable.WriterOptions // of tables
+	tables  atomic.Uint64         // begun so far
 }
 
 // Open opens or creates the directory. It returns an error that wraps
@@ -66,17 +82,29 @@ func Open(dir string, o Options) (*DB, error) {
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
 		Logger:                      logger{o.Log, o.Fatal},
 		// A machine of two cores has one to spare for tidying up.
-		CompactionConcurrencyRange: func() (int, int) { return 1, 1 },
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 },
+		DisableAutomaticCompactions: o.Bulk,
 	}
 	for i := range po.Levels {
-		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-		po.Levels[i].BlockSize = 16 << 10
+		po.Levels[i].FilterPolicy = filter
+		po.Levels[i].BlockSize = blockSize
 	}
 	p, err := pebble.Open(dir, po)
 	if err != nil {
 		return nil, fmt.Errorf("open projection directory %s: %w", dir, classify(err))
 	}
-	return &DB{Reader: Reader{p}, p: p}, nil
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	d := &DB{Reader: Reader{p}, p: p, dir: dir, fs: o.FS, writing: sstable.WriterOptions{
+		TableFormat: p.TableFormat(), BlockSize: blockSize, FilterPolicy: filter,
+	}}
+	if o.Bulk {
+		if err := d.prepareTables(); err != nil {
+			return nil, errors.Join(fmt.Errorf("open projection directory %s: %w", dir, err), p.Close())
+		}
+	}
+	return d, nil
 }
 
 // Close flushes and closes the directory. No reader or batch may be open.
