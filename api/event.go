@@ -1,6 +1,21 @@
 package api
 
-import "time"
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/tidemark-dev/tidemark/eventstore"
+	"github.com/tidemark-dev/tidemark/projections"
+)
+
+// logTimeout bounds the time that one answer waits for the log.
+const logTimeout = 5 * time.Second
 
 // Event is one webhook as it was received, and what became of it.
 type Event struct {
@@ -50,4 +65,121 @@ type Observation struct {
 type QuarantineReason struct {
 	Code   string `json:"code" doc:"Why, as a stable word"`
 	Reason string `json:"reason" doc:"Why, for people; it may quote the payload"`
+}
+
+type eventInput struct {
+	ID string `path:"id" minLength:"26" maxLength:"26" doc:"The event's id, a ULID"`
+}
+
+type rawOutput struct {
+	ContentType   string `header:"Content-Type"`
+	Disposition   string `header:"Content-Disposition"`
+	Policy        string `header:"Content-Security-Policy"`
+	ContentLength int    `header:"Content-Length"`
+	Body          []byte
+}
+
+func (h *Handler) addEvents() {
+	get(h, huma.Operation{
+		OperationID: "get-event", Path: "/v1/events/{id}", Tags: []string{"events"},
+		Summary: "One event: its envelope, what was read out of it, and what became of it",
+	}, h.event)
+	get(h, huma.Operation{
+		OperationID: "get-event-raw", Path: "/v1/events/{id}/raw", Tags: []string{"events"},
+		Summary: "The exact bytes of an event's body, as a download",
+		Responses: map[string]*huma.Response{"200": {
+			Description: "The body as it was received, after Content-Encoding was undone",
+			Content:     map[string]*huma.MediaType{"application/octet-stream": {}},
+		}},
+	}, h.raw)
+}
+
+func (h *Handler) event(ctx context.Context, in *eventInput) (*body[Event], error) {
+	var e Event
+	err := h.locate(ctx, in.ID, func(l *projections.Located) (err error) {
+		e, err = h.eventOf(ctx, l)
+		return err
+	})
+	return &body[Event]{e}, err
+}
+
+// raw serves what came from outside so that no browser runs it: as a download
+// of no known type, and in a sandbox should one show it all the same.
+func (h *Handler) raw(ctx context.Context, in *eventInput) (*rawOutput, error) {
+	var out *rawOutput
+	err := h.locate(ctx, in.ID, func(l *projections.Located) error {
+		out = &rawOutput{
+			ContentType:   "application/octet-stream",
+			Disposition:   `attachment; filename="` + l.Record.ID.String() + `.bin"`,
+			Policy:        "sandbox; default-src 'none'; frame-ancestors 'none'",
+			ContentLength: len(l.Record.Body),
+			Body:          l.Record.Body,
+		}
+		return nil
+	})
+	return out, err
+}
+
+// locate finds an event and calls fn with it.
+func (h *Handler) locate(ctx context.Context, text string, fn func(*projections.Located) error) error {
+	id, err := ulid.ParseStrict(text)
+	if err != nil {
+		return invalidParameters(ParameterError{"id", "must be a ULID, 26 letters and digits such as 01JZXW8Q5R0000000000000000"})
+	}
+	ctx, cancel := context.WithTimeout(ctx, logTimeout)
+	defer cancel()
+	return h.view(func(v *projections.View) error {
+		l, err := v.Event(ctx, h.o.Log, id)
+		if errors.Is(err, projections.ErrNotFound) {
+			return notFound("There is no event " + id.String() + ", or it is stored and not applied yet.")
+		}
+		if err != nil {
+			return err
+		}
+		return fn(&l)
+	})
+}
+
+// eventOf puts together what is shown of an event.
+func (h *Handler) eventOf(ctx context.Context, l *projections.Located) (Event, error) {
+	r := &l.Record
+	id := r.ID.String()
+	e := Event{
+		ID: id, Source: r.Source, ReceivedAt: r.ReceivedAt.UTC(), Verified: r.Verified,
+		Headers: make([]Header, len(r.Headers)), Position: uint64(r.Position), Index: r.Index,
+		BodySize: len(r.Body), Raw: "/v1/events/" + id + "/raw",
+		Fate: l.Fate.String(), Flags: []string{}, Connection: l.Connection,
+	}
+	for i, kept := range r.Headers {
+		e.Headers[i] = Header(kept)
+	}
+	if q := l.Quarantine; q != nil {
+		e.Quarantine = &QuarantineReason{Code: q.Code, Reason: q.Reason}
+	}
+	if l.Entry == nil {
+		return e, nil
+	}
+	e.Observation = &Observation{Entry: entryOf(l.Entry), DeliveryID: l.Entry.Delivery, Rule: l.Entry.Rule}
+	if l.Fate != projections.Duplicate {
+		e.Flags = e.Observation.Flags
+		return e, nil
+	}
+	e.Repeats = e.Observation.Event
+	first, err := h.bodyAt(ctx, l.Entry.Key.Position, int(l.Entry.Key.Index))
+	if err == nil && !bytes.Equal(first, r.Body) {
+		e.Flags = append(e.Flags, FlagConflict)
+	}
+	return e, err
+}
+
+// bodyAt reads an event's body from the log.
+func (h *Handler) bodyAt(ctx context.Context, position uint64, index int) ([]byte, error) {
+	g, err := h.o.Log.At(ctx, eventstore.Position(position))
+	if err == nil && index >= len(g.Events) {
+		err = fmt.Errorf("%w: position %d holds %d events and number %d was read there", eventstore.ErrIntegrity, position, len(g.Events), index)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return g.Events[index].Body, nil
 }
