@@ -59,11 +59,15 @@ func (l *Log) admit(r *request) error {
 			return err
 		}
 	}
-	if lk := l.link.Load(); lk == nil || !lk.up.Load() {
+	lk := l.link.Load()
+	if lk == nil || !lk.up.Load() {
 		if l.closed() {
 			return eventstore.ErrClosed
 		}
 		return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, errUnlinked)
+	}
+	if err := lk.stopped(); err != nil {
+		return err
 	}
 	r.until = l.opts.Now().Add(l.opts.AppendTimeout)
 	return l.queue.put(r)

@@ -63,3 +63,46 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkFollow reads a log of one or of 64 events a message.
+func BenchmarkFollow(b *testing.B) {
+	for _, each := range []int{1, 64} {
+		b.Run(fmt.Sprintf("%d-a-message", each), func(b *testing.B) {
+			const events = 200_000
+			log := start(b, stream.Options{Dir: b.TempDir(), NoSync: true, MaxGroupEvents: each})
+			var wg sync.WaitGroup
+			var n atomic.Int64
+			for range 256 {
+				wg.Go(func() {
+					for i := n.Add(1); i <= events; i = n.Add(1) {
+						if _, err := log.Append(b.Context(), webhook(int(i))); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			read, groups := 0, 0
+			b.ReportAllocs()
+			b.ResetTimer()
+			for b.Loop() {
+				c, err := log.Follow(b.Context(), 0)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for left := events; left > 0; groups++ {
+					g, err := c.Next(b.Context())
+					if err != nil {
+						b.Fatal(err)
+					}
+					left -= len(g.Events)
+					read += len(g.Events)
+				}
+				c.Close()
+			}
+			b.ReportMetric(float64(read)/b.Elapsed().Seconds(), "events/s")
+			b.ReportMetric(float64(read)/float64(groups), "events/group")
+		})
+	}
+}

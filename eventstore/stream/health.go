@@ -52,7 +52,7 @@ func (h *health) last() (at, failing time.Time, err error) {
 
 // Health says whether an event could be stored now, judged by what became of the last publish,
 // or of a probe if there was none for a while. nil: yes. Otherwise an ErrUnavailable (or one
-// that wraps it) with the reason; an ErrIntegrity when the server stopped writing for good.
+// that wraps it) with the reason.
 func (l *Log) Health() error {
 	if l.closed() {
 		return eventstore.ErrClosed
@@ -69,10 +69,8 @@ func (l *Log) Health() error {
 	if err != nil {
 		return err
 	}
-	if lk.server != nil {
-		if err := lk.server.log.writeError(); err != nil {
-			return fmt.Errorf("%w: the server stopped writing: %w", eventstore.ErrUnavailable, err)
-		}
+	if err := lk.stopped(); err != nil {
+		return err
 	}
 	at, _, err := l.health.last()
 	switch age := l.opts.Now().Sub(at); {

@@ -131,6 +131,17 @@ func (l *link) replySubject(id string) string { return l.inbox + "." + id }
 // isReplyTo says whether an acknowledgement is of the group.
 func (l *link) isReplyTo(m *nats.Msg, id string) bool { return strings.HasSuffix(m.Subject, id) }
 
+// stopped is an ErrUnavailable once the embedded server has given up writing.
+func (l *link) stopped() error {
+	if l.server == nil {
+		return nil
+	}
+	if err := l.server.log.writeError(); err != nil {
+		return fmt.Errorf("%w: the server stopped writing: %w", eventstore.ErrUnavailable, err)
+	}
+	return nil
+}
+
 // close ends the connection and the embedded server behind it.
 func (l *link) close() {
 	l.up.Store(false)

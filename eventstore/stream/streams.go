@@ -104,9 +104,19 @@ func (l *Log) prepare(ctx context.Context, lk *link, first bool) error {
 		l.opts.Logger.Error("the log lacks messages: its files are damaged", "stream", info.Config.Name,
 			"missing", lost, "messages", info.State.Msgs, "head", info.State.LastSeq)
 	}
-	call, done := context.WithTimeout(ctx, callTimeout)
+	return l.prepareProbe(ctx, lk)
+}
+
+// prepareProbe creates the probe's stream if it is absent. One that exists is left as it is:
+// even a change to the same writes to the disk, which may be full.
+func (l *Log) prepareProbe(ctx context.Context, lk *link) error {
+	ctx, done := context.WithTimeout(ctx, callTimeout)
 	defer done()
-	if _, err := lk.js.CreateOrUpdateStream(call, l.opts.probeConfig()); err != nil {
+	_, err := lk.js.Stream(ctx, l.opts.probeStream())
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		_, err = lk.js.CreateStream(ctx, l.opts.probeConfig())
+	}
+	if err != nil {
 		return fmt.Errorf("%w: stream %s: %w", eventstore.ErrUnavailable, l.opts.probeStream(), err)
 	}
 	return nil

@@ -1,0 +1,126 @@
+package stream_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/tidemark-dev/tidemark/eventstore/stream"
+)
+
+// binary is the nats-server of the module's own dependency, built once.
+var binary struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if binary.dir != "" {
+		os.RemoveAll(binary.dir)
+	}
+	os.Exit(code)
+}
+
+func natsServer(t testing.TB) string {
+	t.Helper()
+	binary.once.Do(func() {
+		if binary.dir, binary.err = os.MkdirTemp("", "nats-server-"); binary.err != nil {
+			return
+		}
+		out, err := exec.Command("go", "build", "-o", binary.dir, "github.com/nats-io/nats-server/v2").CombinedOutput()
+		if err != nil {
+			binary.err = fmt.Errorf("go build nats-server: %w: %s", err, out)
+		}
+	})
+	if binary.err != nil {
+		t.Fatal(binary.err)
+	}
+	return filepath.Join(binary.dir, "nats-server")
+}
+
+// server is a nats-server process.
+type server struct {
+	t       testing.TB
+	config  string
+	addr    string
+	monitor string
+	cmd     *exec.Cmd
+}
+
+// startServer runs a nats-server that syncs every message. It ends with the test.
+func startServer(t testing.TB) *server {
+	t.Helper()
+	dir := t.TempDir()
+	s := &server{t: t, config: filepath.Join(dir, "nats.conf"), addr: freeAddr(t), monitor: freeAddr(t)}
+	config := fmt.Sprintf("listen: %s\nhttp: %s\nmax_payload: 8MB\njetstream { store_dir: %q, sync_interval: always }\n", s.addr, s.monitor, dir)
+	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.run()
+	t.Cleanup(s.kill)
+	return s
+}
+
+// freeAddr returns a loopback address that nobody listens on.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// run starts the process and waits until JetStream works.
+func (s *server) run() {
+	s.t.Helper()
+	s.cmd = exec.Command(natsServer(s.t), "-c", s.config)
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	until(s.t, "nats-server is healthy", func() bool {
+		answer, err := http.Get("http://" + s.monitor + "/healthz")
+		if err != nil {
+			return false
+		}
+		answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	})
+}
+
+// kill ends the process at once, as a crash does.
+func (s *server) kill() {
+	if s.cmd == nil {
+		return
+	}
+	s.signal(syscall.SIGKILL)
+	var exit *exec.ExitError
+	if err := s.cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		s.t.Error(err)
+	}
+	s.cmd = nil
+}
+
+func (s *server) signal(sig syscall.Signal) {
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.t.Errorf("signal %v: %v", sig, err)
+	}
+}
+
+func (s *server) url() string { return "nats://" + s.addr }
+
+// options are those of a log on the server.
+func (s *server) options(prefix string) stream.Options {
+	return stream.Options{URL: s.url(), Prefix: prefix}
+}
