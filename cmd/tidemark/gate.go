@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/tidemark-dev/tidemark/api"
+	"github.com/tidemark-dev/tidemark/eventstore"
+	"github.com/tidemark-dev/tidemark/projections"
+)
+
+// gate stands before the log and refuses events once the log is known to be
+// damaged: to store on behind a lost tail would give the places of lost events to
+// others, and hide the loss. Senders get a 503 and send again when it is mended.
+// It also counts what passes through and is not stored yet.
+type gate struct {
+	log    eventstore.Appender
+	runner *projections.Runner
+	cause  atomic.Pointer[error] // found before the runner ran
+
+	events, bytes atomic.Int64
+}
+
+var errDamagedLog = errors.New("the log is damaged, so nothing is added to it")
+
+// shut refuses events from now on.
+func (g *gate) shut(cause error) { g.cause.Store(&cause) }
+
+// closed returns why events are refused, nil while they are not.
+func (g *gate) closed() error {
+	cause := g.runner.Err()
+	if first := g.cause.Load(); first != nil {
+		cause = *first
+	}
+	if !errors.Is(cause, eventstore.ErrIntegrity) {
+		return nil
+	}
+	return fmt.Errorf("%w: %w: %w", eventstore.ErrUnavailable, errDamagedLog, cause)
+}
+
+// Append implements eventstore.Appender.
+func (g *gate) Append(ctx context.Context, e eventstore.Event) (eventstore.Receipt, error) {
+	if err := g.closed(); err != nil {
+		return eventstore.Receipt{}, err
+	}
+	size := int64(len(e.Body))
+	g.events.Add(1)
+	g.bytes.Add(size)
+	defer func() {
+		g.events.Add(-1)
+		g.bytes.Add(-size)
+	}()
+	return g.log.Append(ctx, e)
+}
+
+// pending is what is received and not stored yet.
+func (g *gate) pending() api.Pending {
+	return api.Pending{Events: uint64(g.events.Load()), Bytes: uint64(g.bytes.Load())}
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+
+	"github.com/tidemark-dev/tidemark/api"
+	"github.com/tidemark-dev/tidemark/eventstore"
+	"github.com/tidemark-dev/tidemark/eventstore/stream"
+	"github.com/tidemark-dev/tidemark/ingest"
+	"github.com/tidemark-dev/tidemark/internal/config"
+	"github.com/tidemark-dev/tidemark/internal/keys"
+	"github.com/tidemark-dev/tidemark/projections"
+)
+
+// serveFlags are the flags of serve. What is set goes over the configuration.
+type serveFlags struct {
+	config, listen, ingestListen, dataDir, logLevel, logFormat string
+	insecureNoAuth, unsafeNoSync                               bool
+}
+
+func newServe(a *app) *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server: receive webhooks, keep them, answer for the state",
+		Long: `Run the server. Without a configuration it listens on 127.0.0.1:8080, keeps everything in
+./tidemark-data, and has one source, makini, whose secret it makes on the first start.
+
+It prints "listening on http://ADDR" when it is ready. SIGTERM or Ctrl-C finishes what was begun and
+ends with 0 within 10 seconds; a second one ends it at once.`,
+		Example: "  tidemark serve\n  tidemark serve -c /etc/tidemark/tidemark.yaml\n  tidemark serve --listen 127.0.0.1:0 --data-dir /tmp/try",
+		Args:    exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("server") || cmd.Flags().Changed("key") {
+				return usage(errors.New("--server and --key are for commands that talk to a server, and serve is one"), "the address to listen on: --listen 127.0.0.1:8080")
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			defer context.AfterFunc(ctx, stop)() // from then on a signal ends the process
+			return a.serve(ctx, &f)
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVarP(&f.config, "config", "c", "", "configuration (default: ./tidemark.yaml, else built-in defaults)")
+	fs.StringVar(&f.listen, "listen", "", "address of the API and of ingest (default: 127.0.0.1:8080); port 0 picks one")
+	fs.StringVar(&f.ingestListen, "ingest-listen", "", "another address that serves /in/ alone")
+	fs.StringVar(&f.dataDir, "data-dir", "", "where everything is kept (default: ./tidemark-data)")
+	fs.StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error")
+	fs.StringVar(&f.logFormat, "log-format", "", "text, json or auto: text on a terminal, json elsewhere")
+	fs.BoolVar(&f.insecureNoAuth, "insecure-no-auth", false, "serve the API on a public address without keys")
+	fs.BoolVar(&f.unsafeNoSync, "unsafe-no-sync", false, "acknowledge webhooks before they are on disk: a power cut loses them (for tests)")
+	_ = fs.MarkHidden("unsafe-no-sync")
+	return cmd
+}
+
+// serve is the whole program, from top to bottom:
+//
+//	config ─► data directory ─► secrets ─► log ─► projections ─► ingest, api ─► listeners ─► run
+//
+// What is opened first is closed last. Nothing runs before run: until then each
+// part only opens its files, and an error is an error of the start.
+func (a *app) serve(ctx context.Context, f *serveFlags) error {
+	// Configuration: the file, the flags over it, and what may not be.
+	cfg, err := a.serveConfig(f)
+	if err != nil {
+		return err
+	}
+	logger := a.newLogger(cfg.Log)
+	for _, w := range cfg.Warnings {
+		logger.Warn(w)
+	}
+	if cfg.Memory.Limit > 0 {
+		debug.SetMemoryLimit(cfg.Memory.Limit)
+	}
+
+	// Data directory: one process at a time.
+	lock, err := config.LockDir(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Close() }() // the kernel frees it in any case
+
+	// Secrets: the generated one is made here, on the first start.
+	secretMade := false
+	for _, s := range cfg.Sources {
+		if s.Generated {
+			if _, secretMade, err = config.EnsureDefaultSecret(cfg.DataDir, rand.Reader); err != nil {
+				return err
+			}
+		}
+	}
+	sources, err := openSources(cfg)
+	if err != nil {
+		return err
+	}
+	ring, err := a.openKeys(cfg, logger)
+	if err != nil {
+		return err
+	}
+
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	// The log of record: embedded JetStream, or an external one by URL.
+	log, err := stream.Open(ctx, logOptions(a, cfg, f, logger, metrics))
+	if err != nil {
+		return logFailed(err, cfg)
+	}
+	defer closeAfter(logger, "log", log.Close)
+
+	// Projections: what the log says, in Pebble. A damaged directory is left
+	// alone, and a new one is filled from the log beside it.
+	gen, err := a.openGeneration(filepath.Join(cfg.DataDir, "projections"), cfg.Memory.Cache, definitions(sources), logger)
+	if err != nil {
+		return err
+	}
+	defer closeAfter(logger, "projections", gen.close)
+	if err := gen.register(metrics); err != nil {
+		return err
+	}
+	runner := projections.NewRunner(projections.RunnerOptions{
+		Log: log, Projector: gen.projector, Logger: logger.With("component", "projection"), Metrics: projections.NewMetrics(metrics)})
+
+	// A log that is not the one that was read before takes no event: what it
+	// would store could stand where another event stood.
+	gate := &gate{log: log, runner: runner}
+	if err := projections.CheckTail(ctx, log, gen.projector.Checkpoint()); errors.Is(err, eventstore.ErrIntegrity) {
+		gate.shut(err)
+		logger.Error("webhooks are refused and the projection stands still: the log is damaged; queries go on", "error", err)
+	}
+
+	// Ingest: verify, append, answer.
+	in, err := ingest.New(ingest.Options{
+		Log: gate, Sources: ingestSources(sources), Now: a.now, Logger: logger.With("component", "ingest"),
+		Metrics: metrics, InFlight: cfg.Limits.InFlight})
+	if err != nil {
+		return err
+	}
+
+	// API: queries over the projections, with bodies from the log.
+	queries := api.New(api.Options{
+		View:    func() (*projections.View, error) { return projections.NewView(gen.db) },
+		Log:     log,
+		Ready:   func(context.Context) []api.Component { return readiness(log, gate, runner) },
+		Pending: gate.pending,
+		Sources: sourceNames(sources),
+		Access:  func(next http.Handler) http.Handler { return keys.Require(ring, keys.Read, next) },
+		// Without keys a page in somebody's browser must not read it by another name.
+		OnlyLocal: ring == nil && !f.insecureNoAuth,
+		Version:   readBuild().Version,
+		Now:       a.now, Logger: logger.With("component", "api"), Registerer: metrics, Gatherer: metrics,
+	})
+
+	// Listeners: one for everything, and one for webhooks alone where it is asked for.
+	bound, err := ingest.NewConnections(cfg.Limits.MaxConnections(), cfg.Limits.MaxConnectionsPerAddress(), metrics)
+	if err != nil {
+		return err
+	}
+	var servers []*listening
+	for _, at := range []struct {
+		address string
+		handler http.Handler
+	}{{cfg.Listen, split(in, queries)}, {cfg.IngestListen, in}} {
+		if at.address == "" {
+			continue
+		}
+		l, err := net.Listen("tcp", at.address)
+		if err != nil {
+			return listenFailed(err, at.address, servers)
+		}
+		servers = append(servers, &listening{l.Addr(), bound.Listen(l), ingest.NewServer(at.handler, ingest.Timeouts{}, logger.With("component", "http"))})
+	}
+
+	p := &program{log: log, runner: runner, ingest: in, servers: servers, logger: logger, gate: gate}
+	return p.run(ctx, func() { a.greet(cfg, sources, servers, log.Durability(), gen.path, secretMade, f) })
+}

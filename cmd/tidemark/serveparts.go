@@ -1,0 +1,160 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidemark-dev/tidemark/api"
+	"github.com/tidemark-dev/tidemark/eventstore"
+	"github.com/tidemark-dev/tidemark/eventstore/stream"
+	"github.com/tidemark-dev/tidemark/ingest"
+	"github.com/tidemark-dev/tidemark/ingest/providers"
+	"github.com/tidemark-dev/tidemark/internal/config"
+	"github.com/tidemark-dev/tidemark/internal/keys"
+	"github.com/tidemark-dev/tidemark/projections"
+)
+
+// serveConfig reads the configuration, lays the flags over it and checks the whole.
+func (a *app) serveConfig(f *serveFlags) (*config.Config, error) {
+	cfg, err := a.loadConfig(f.config)
+	if err != nil {
+		return nil, err
+	}
+	for flag, key := range map[*string]*string{&f.listen: &cfg.Listen, &f.ingestListen: &cfg.IngestListen, &f.dataDir: &cfg.DataDir, &f.logFormat: &cfg.Log.Format} {
+		if *flag != "" {
+			*key = *flag
+		}
+	}
+	if f.logLevel != "" {
+		if err := cfg.Log.Level.UnmarshalText([]byte(f.logLevel)); err != nil {
+			return nil, usage(fmt.Errorf("--log-level: %q is no level", f.logLevel), "one of: debug, info, warn, error")
+		}
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, usage(err, "what each key means: docs/CONFIG.md")
+	}
+	if err := cfg.CheckExposure(f.insecureNoAuth); err != nil {
+		return nil, usage(err, "make a first key:   "+a.self+" keys create NAME --file keys.yaml\n"+
+			"and name the file in tidemark.yaml:   auth: {keys_file: keys.yaml}")
+	}
+	return cfg, nil
+}
+
+// openKeys opens the API keys; nil where none are configured.
+func (a *app) openKeys(cfg *config.Config, logger *slog.Logger) (*keys.Ring, error) {
+	if cfg.Auth.KeysFile == "" {
+		return nil, nil
+	}
+	ring, err := keys.Open(cfg.Auth.KeysFile, a.now, logger)
+	if err != nil {
+		return nil, usage(err, "make a first key: "+a.self+" keys create NAME --file "+shellQuote(cfg.Auth.KeysFile))
+	}
+	return ring, nil
+}
+
+func logOptions(a *app, cfg *config.Config, f *serveFlags, logger *slog.Logger, metrics prometheus.Registerer) stream.Options {
+	lowWater := cfg.Disk.LowWater
+	if lowWater == 0 {
+		lowWater = -1 // the configuration says: no mark
+	}
+	return stream.Options{
+		Dir: filepath.Join(cfg.DataDir, "log"), NoSync: f.unsafeNoSync,
+		URL: string(cfg.NATS.URL), Credentials: cfg.NATS.Credentials,
+		TLSCA: cfg.NATS.TLS.CA, TLSCert: cfg.NATS.TLS.Cert, TLSKey: cfg.NATS.TLS.Key,
+		Replicas: cfg.NATS.Replicas, MaxStore: cfg.NATS.StorageLimit, LowWater: lowWater,
+		MaxWaiting: cfg.Limits.Waiting, MaxWaitingBytes: int(cfg.Limits.InFlight),
+		Now: a.now, Logger: logger.With("component", "log"), Metrics: metrics,
+	}
+}
+
+// logFailed says what a log that does not open means.
+func logFailed(err error, cfg *config.Config) error {
+	switch {
+	case errors.Is(err, eventstore.ErrIntegrity):
+		return &failure{err, exitIntegrity, "the log in " + filepath.Join(cfg.DataDir, "log") + " is not what it was: restore it before you start again"}
+	case errors.Is(err, eventstore.ErrUnavailable) && cfg.NATS.URL != "":
+		return &failure{err, exitUnreachable, "is the NATS server of nats.url running, with JetStream, and reachable from here?"}
+	}
+	return err
+}
+
+func listenFailed(err error, address string, others []*listening) error {
+	for _, o := range others {
+		_ = o.listener.Close() // nobody was ever told of it
+	}
+	next := ""
+	if errors.Is(err, syscall.EADDRINUSE) {
+		next = "another program has it, perhaps another tidemark; choose another address: --listen 127.0.0.1:0"
+	}
+	return &failure{fmt.Errorf("cannot listen on %s: %w", address, err), exitError, next}
+}
+
+// closeAfter closes a part at the end and logs what goes wrong: the process ends either way.
+func closeAfter(logger *slog.Logger, part string, close func() error) {
+	if err := close(); err != nil {
+		logger.Error("closing failed", "part", part, "error", err)
+	}
+}
+
+func ingestSources(sources []source) []ingest.Source {
+	var out []ingest.Source
+	for _, s := range sources {
+		headers := append([]string(nil), s.def.KeepHeaders()...)
+		for _, h := range s.Headers {
+			if !containsFold(headers, h) {
+				headers = append(headers, h)
+			}
+		}
+		out = append(out, ingest.Source{Name: s.Name, Verify: s.verifier.Verify, Headers: headers, MaxBody: s.MaxBody})
+	}
+	return out
+}
+
+func definitions(sources []source) map[string]*providers.Definition {
+	out := map[string]*providers.Definition{}
+	for _, s := range sources {
+		out[s.Name] = s.def
+	}
+	return out
+}
+
+func sourceNames(sources []source) []string {
+	var out []string
+	for _, s := range sources {
+		out = append(out, s.Name)
+	}
+	return out
+}
+
+func containsFold(list []string, s string) bool {
+	for _, o := range list {
+		if strings.EqualFold(o, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// newLogger returns what serve logs through: text on a terminal, JSON elsewhere.
+func (a *app) newLogger(l config.Log) *slog.Logger {
+	o := &slog.HandlerOptions{Level: l.Level}
+	if l.Format == "text" || l.Format == "auto" && isTerminal(a.stderr) {
+		return slog.New(slog.NewTextHandler(a.stderr, o))
+	}
+	return slog.New(slog.NewJSONHandler(a.stderr, o))
+}
+
+// readiness is what /readyz says of the parts.
+func readiness(log *stream.Log, gate *gate, runner *projections.Runner) []api.Component {
+	acceptance := gate.closed()
+	if acceptance == nil {
+		acceptance = log.Health()
+	}
+	return []api.Component{{Name: "acceptance", Err: acceptance}, {Name: "projection", Err: runner.Err()}}
+}

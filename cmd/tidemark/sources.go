@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/tidemark-dev/tidemark/ingest/providers"
+	"github.com/tidemark-dev/tidemark/internal/config"
+)
+
+// source is a configured source with its definition loaded and its secrets decoded.
+type source struct {
+	config.Source
+	def *providers.Definition
+	// verifier is nil for a source whose secret is made on the first start, before that.
+	verifier *providers.Verifier
+}
+
+// openSources loads the definition of each source and tries its secrets. All
+// that is wrong is told at once, as a usage error: the configuration has to change.
+func openSources(cfg *config.Config) ([]source, error) {
+	var out []source
+	var errs []error
+	for _, s := range cfg.Sources {
+		one := source{Source: s}
+		err := one.open(cfg.DataDir)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: source %s: %w", s.Where, s.Name, err))
+		}
+		out = append(out, one)
+	}
+	if len(errs) > 0 {
+		return nil, usage(errors.Join(errs...), "what each key means: docs/CONFIG.md; the built-in providers: tidemark providers list")
+	}
+	return out, nil
+}
+
+func (s *source) open(dataDir string) (err error) {
+	if s.def, err = providers.Load(s.Provider); err != nil {
+		return err
+	}
+	secrets := s.Secrets
+	if s.Generated {
+		secret, err := config.ReadDefaultSecret(dataDir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		secrets = []providers.Secret{secret}
+	}
+	s.Secrets = secrets
+	s.verifier, err = s.def.NewVerifier(secrets)
+	return err
+}
+
+// pick returns the source of that name, or says which there are.
+func pick(sources []source, name string) (*source, error) {
+	var names []string
+	for i := range sources {
+		if sources[i].Name == name {
+			return &sources[i], nil
+		}
+		names = append(names, sources[i].Name)
+	}
+	return nil, usage(fmt.Errorf("the configuration has no source %q", name), fmt.Sprintf("it has: %v; another configuration: -c FILE", names))
+}
