@@ -26,6 +26,15 @@ type State struct {
 	LastReceived *time.Time  `json:"last_received_at,omitempty" doc:"When a delivery for the connection was last received, duplicates included"`
 	Counts       EventCounts `json:"counts"`
 	Position     uint64      `json:"position" doc:"Last stream position that touched the connection"`
+	// AsOf is set on the answer to a question about an earlier instant.
+	AsOf *AsOf `json:"as_of,omitempty"`
+}
+
+// AsOf names the instant that a state is of, on either clock.
+type AsOf struct {
+	ValidAt    *time.Time `json:"valid_at,omitempty" doc:"What was true then"`
+	KnownAt    *time.Time `json:"known_at,omitempty" doc:"What had been received by then"`
+	Checkpoint uint64     `json:"checkpoint" doc:"Position up to which the log was applied when this was answered"`
 }
 
 // FacetState is one facet's value and its current run.

@@ -88,8 +88,8 @@ func (r *Reader) eachDelivery(k Key, fn func(Delivery) bool) error {
 	return it.Err()
 }
 
-// knownDeliveries corrects the counts of an entry to the deliveries received by known.
-func (r *Reader) knownDeliveries(e *Entry, known int64) error {
+// KnownDeliveries corrects the counts of an entry to the deliveries received by known.
+func (r *Reader) KnownDeliveries(e *Entry, known int64) error {
 	e.Duplicates, e.Conflicts, e.LastReceivedAt, e.LastPosition = 0, 0, math.MinInt64, 0
 	return r.eachDelivery(e.Key, func(d Delivery) bool {
 		if d.ReceivedAt <= known {

@@ -1,10 +1,13 @@
 package timeline
 
 import (
+	"errors"
 	"math"
 
 	"github.com/tidemark-dev/tidemark/projections/kv"
 )
+
+var errMissing = errors.New("the row is not there")
 
 // Always is the time by which everything is known.
 const Always = math.MaxInt64
@@ -111,7 +114,7 @@ func (q *query) entries(start, end Key) error {
 		}
 		if e.ReceivedAt <= q.known {
 			if e.Duplicates > 0 && e.LastReceivedAt > q.known {
-				if err := q.knownDeliveries(e, q.known); err != nil {
+				if err := q.KnownDeliveries(e, q.known); err != nil {
 					return err
 				}
 				q.rows.seek(k)
@@ -126,6 +129,16 @@ func (q *query) entries(start, end Key) error {
 // Entry returns one entry of the connection; false where there is none at k.
 func (r *Reader) Entry(k Key) (Entry, bool, error) {
 	return LoadEntry(r.rows.view, r.rows.conn, k)
+}
+
+// MustEntry returns the entry at a key that a summary names. One that is not
+// there is damage.
+func (r *Reader) MustEntry(k Key) (*Entry, error) {
+	e, ok, err := r.Entry(k)
+	if err == nil && !ok {
+		err = damagedRow("entry", k, errMissing)
+	}
+	return &e, err
 }
 
 // LoadEntry returns the entry of c at k; false where there is none.
