@@ -32,6 +32,9 @@ const CodeNoDefinition = "no_definition"
 // Projector applies groups to a directory. Not safe for concurrent use; readers
 // of the directory need no care.
 type Projector struct {
+	// Hub, if not nil, is told what each batch changed.
+	Hub *Hub
+
 	db      *kv.DB
 	mappers map[string]*providers.Mapper
 
@@ -341,6 +344,13 @@ func (p *Projector) Commit() error {
 		return err
 	}
 	p.done = p.next
+	if p.Hub.watched() {
+		changed := make([]Name, len(p.order))
+		for i, t := range p.order {
+			changed[i] = Name{t.row.Source, t.row.ID}
+		}
+		p.Hub.tell(changed)
+	}
 	p.reset()
 	return nil
 }

@@ -41,3 +41,11 @@ type Instant struct {
 	Seconds int64
 	Nanos   int32
 }
+
+// TimeSource says whose clock the entry is ordered by: "provider" or "received".
+func (e *Entry) TimeSource() string {
+	if e.HasOccurred && !e.Skewed {
+		return "provider"
+	}
+	return "received"
+}
