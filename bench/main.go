@@ -52,6 +52,7 @@ var measurements = []struct {
 	{"ceilings", (*bench).ceilings},
 	{"throughput", (*bench).throughput},
 	{"visible", (*bench).visible},
+	{"late", (*bench).late},
 	{"large", (*bench).large},
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidemark-dev/tidemark/bench/ceiling"
+	"github.com/tidemark-dev/tidemark/bench/late"
 	"github.com/tidemark-dev/tidemark/bench/launch"
 	"github.com/tidemark-dev/tidemark/bench/load"
 	"github.com/tidemark-dev/tidemark/bench/peer"
@@ -25,6 +26,7 @@ const (
 	roleVisible = "role:visible"
 	roleGets    = "role:gets"
 	roleCeiling = "role:ceiling"
+	roleLate    = "role:late"
 )
 
 // loadSpec is what a process that puts a load on a server is told.
@@ -63,6 +65,8 @@ func playRole(ctx context.Context, role, spec string) error {
 		return play(spec, load.Gets.Run)
 	case roleCeiling:
 		return playServer(spec, ceiling.Spec.Run)
+	case roleLate:
+		return playServer(spec, late.Spec.Run)
 	}
 	return fmt.Errorf("no part %q", role)
 }

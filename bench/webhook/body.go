@@ -59,29 +59,35 @@ var kinds = []kind{
 	{2, "flow.purchase_order_sent", `"status":"done"`},
 }
 
-// maker draws the webhooks of a corpus one after the other.
-type maker struct {
+// Maker draws the webhooks of a corpus one after the other.
+type Maker struct {
 	c    Corpus
 	rng  *rand.Rand
 	zipf *rand.Zipf
 	n    int
 }
 
-func newMaker(c Corpus) *maker {
+// NewMaker returns a maker at the beginning of the corpus.
+func NewMaker(c Corpus) *Maker {
 	rng := rand.New(rand.NewPCG(c.Seed, 0x7469_6465_6d61_726b))
-	return &maker{c: c, rng: rng, zipf: rand.NewZipf(rng, 1.1, 1, uint64(c.Connections-1))}
+	return &Maker{c: c, rng: rng, zipf: rand.NewZipf(rng, 1.1, 1, uint64(c.Connections-1))}
 }
 
 // next appends the next body to buf.
-func (m *maker) next(buf []byte) []byte {
-	start := len(buf)
+func (m *Maker) next(buf []byte) []byte {
 	at := m.c.From.Add(time.Duration(m.n) * m.c.Spacing)
 	if m.rng.Float64() < m.c.Late {
 		late := time.Duration(math.Exp(m.rng.NormFloat64()*2) * float64(time.Minute))
 		at = at.Add(-min(late, week))
 	}
-	k := m.kind()
+	connection := ConnectionID(m.connection())
+	m.n++
+	return m.About(buf, connection, at)
+}
 
+// About appends a body about a connection and a time of the caller's choosing.
+func (m *Maker) About(buf []byte, connection string, at time.Time) []byte {
+	start, k := len(buf), m.kind()
 	buf = append(buf, `{"id":"whk_`...)
 	buf = m.hex(buf, 24)
 	buf = append(buf, `","event_type":"`...)
@@ -89,7 +95,7 @@ func (m *maker) next(buf []byte) []byte {
 	buf = append(buf, `","timestamp":"`...)
 	buf = at.UTC().AppendFormat(buf, time.RFC3339Nano)
 	buf = append(buf, `","connection_id":"`...)
-	buf = append(buf, ConnectionID(m.connection())...)
+	buf = append(buf, connection...)
 	buf = append(buf, `","workspace_id":"ws_2b7c9d","data":{`...)
 	buf = append(buf, k.data...)
 	buf = append(buf, `,"entity":"purchase_orders","mode":"incremental","records":{"read":`...)
@@ -101,11 +107,10 @@ func (m *maker) next(buf []byte) []byte {
 	buf = append(buf, `,"cursor":"`...)
 	const tail = `"}}`
 	buf = m.hex(buf, start+m.c.Size-len(tail)-len(buf))
-	m.n++
 	return append(buf, tail...)
 }
 
-func (m *maker) kind() kind {
+func (m *Maker) kind() kind {
 	left := m.rng.IntN(100)
 	for _, k := range kinds {
 		if left -= k.weight; left < 0 {
@@ -118,7 +123,7 @@ func (m *maker) kind() kind {
 // connection draws which connection the next webhook is about. The busy ones
 // are spread over the ids: the product with a prime that does not divide their
 // number is a permutation.
-func (m *maker) connection() int {
+func (m *Maker) connection() int {
 	if m.c.EachFirst && m.n < m.c.Connections {
 		return m.n
 	}
@@ -126,7 +131,7 @@ func (m *maker) connection() int {
 }
 
 // hex appends n random hexadecimal digits.
-func (m *maker) hex(buf []byte, n int) []byte {
+func (m *Maker) hex(buf []byte, n int) []byte {
 	const digits = "0123456789abcdef"
 	for n > 0 {
 		word := m.rng.Uint64()

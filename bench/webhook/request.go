@@ -49,7 +49,7 @@ func (c Corpus) Build(n int, addr string) (*Requests, error) {
 	}
 	const headers = 240
 	r := &Requests{bytes: make([]byte, 0, n*(c.Size+headers)), ends: make([]int, 0, n)}
-	m, sign := newMaker(c), newSigner()
+	m, sign := NewMaker(c), newSigner()
 	var body []byte
 	for range n {
 		body = m.next(body[:0])
