@@ -2,6 +2,7 @@ package projections
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 
@@ -39,16 +40,36 @@ func (s *Stats) move(source string, before, after connections.Health) {
 	s.ByHealth[after.String()]++
 }
 
-// meta is the directory's one row about itself. It changes in the same batch as
-// everything it speaks of.
-type meta struct {
-	Format      int               `json:"format"`
+// Generation is a directory's one row about itself. It changes in the same batch
+// as everything it speaks of.
+type Generation struct {
+	// Name is the name of the directory that a rebuild made; "" of one that never was rebuilt.
+	Name   string `json:"name,omitempty"`
+	Format int    `json:"format"`
+	// Definitions holds the digest of each source's definition.
 	Definitions map[string]string `json:"definitions"`
 	Checkpoint  Checkpoint        `json:"checkpoint"`
 	Stats       Stats             `json:"stats"`
+	// Unfinished is the phase of a rebuild that has yet to come to its end. Such a
+	// directory can only be gone on with.
+	Unfinished string `json:"unfinished,omitempty"`
 }
 
+type meta = Generation
+
+// ErrUnfinished means that a directory is a rebuild's that has not come to its end.
+var ErrUnfinished = errors.New("generation is not finished")
+
 func loadMeta(r kv.Reader) (meta, bool, error) {
+	m, ok, err := LoadGeneration(r)
+	if err == nil && m.Unfinished != "" {
+		err = fmt.Errorf("%w: the rebuild %s stopped in its phase %q", ErrUnfinished, m.Name, m.Unfinished)
+	}
+	return m, ok, err
+}
+
+// LoadGeneration reads what a directory says about itself; false where it is empty.
+func LoadGeneration(r kv.Reader) (Generation, bool, error) {
 	m := meta{Format: Format, Definitions: map[string]string{}}
 	m.Stats.ByHealth, m.Stats.BySource = map[string]uint64{}, map[string]uint64{}
 	b, ok, err := r.Get(nil, []byte{prefixMeta})
@@ -62,9 +83,15 @@ func loadMeta(r kv.Reader) (meta, bool, error) {
 }
 
 func (m *meta) put(b *kv.Batch) error {
-	v, err := json.Marshal(m)
+	key, value, err := m.Row()
 	if err != nil {
 		return err
 	}
-	return b.Set([]byte{prefixMeta}, v)
+	return b.Set(key, value)
+}
+
+// Row returns the row in which a directory says this about itself.
+func (m *Generation) Row() (key, value []byte, err error) {
+	value, err = json.Marshal(m)
+	return []byte{prefixMeta}, value, err
 }

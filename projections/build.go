@@ -1,0 +1,210 @@
+package projections
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/tidemark-dev/tidemark/eventstore"
+	"github.com/tidemark-dev/tidemark/ingest/providers"
+	"github.com/tidemark-dev/tidemark/projections/kv"
+	"github.com/tidemark-dev/tidemark/projections/timeline"
+)
+
+// What a rebuild shares with the Projector, so that both make the same rows.
+
+// First bytes of this package's rows.
+const (
+	PrefixMeta       = prefixMeta
+	PrefixDelivered  = prefixDelivered
+	PrefixGroup      = prefixGroup
+	PrefixQuarantine = prefixQuarantine
+	PrefixReceived   = prefixReceived
+)
+
+// Rows returns the rows that the view stands on.
+func (v *View) Rows() kv.Reader { return v.kv.Reader }
+
+// Observer maps the events of all sources. Not safe for concurrent use.
+type Observer struct {
+	mappers map[string]*providers.Mapper
+	headers []eventstore.Header
+	header  func(string) string
+}
+
+// NewObserver returns an observer that maps each source's events by its definition.
+func NewObserver(definitions map[string]*providers.Definition) *Observer {
+	o := &Observer{mappers: map[string]*providers.Mapper{}}
+	for source, d := range definitions {
+		o.mappers[source] = d.NewMapper()
+	}
+	o.header = func(name string) string {
+		for _, h := range o.headers {
+			if strings.EqualFold(h.Name, name) {
+				return h.Value
+			}
+		}
+		return ""
+	}
+	return o
+}
+
+// Observe reads the observation out of an event, or says why it belongs in the
+// quarantine; position and index are where the event stands.
+func (o *Observer) Observe(e *eventstore.Event, position uint64, index uint32) (providers.Observation, *Quarantine, error) {
+	m := o.mappers[e.Source]
+	var obs providers.Observation
+	err := error(noDefinition(e.Source))
+	if m != nil {
+		o.headers = e.Headers
+		obs, err = m.Map(e.Body, o.header)
+	}
+	var bad *providers.Unplaceable
+	if errors.As(err, &bad) {
+		return obs, quarantineOf(e, bad), nil
+	}
+	return obs, nil, err
+}
+
+func noDefinition(source string) *providers.Unplaceable {
+	return &providers.Unplaceable{
+		Code: CodeNoDefinition, Detail: fmt.Sprintf("source %q is not in the configuration: no definition reads its events", source),
+	}
+}
+
+func quarantineOf(e *eventstore.Event, bad *providers.Unplaceable) *Quarantine {
+	return &Quarantine{Event: e.ID.String(), Source: e.Source, ReceivedAt: e.ReceivedAt, Code: bad.Code, Reason: bad.Detail}
+}
+
+// QuarantineRow returns the row of a quarantined event.
+func QuarantineRow(position uint64, index uint32, q *Quarantine) (key, value []byte, err error) {
+	value, err = json.Marshal(q)
+	return quarantineKey(position, index), value, err
+}
+
+// EntryOf puts an observation in its place in the order.
+func EntryOf(e *eventstore.Event, o *providers.Observation, position uint64, index uint32) *timeline.Entry {
+	return entryOf(e, o, position, index)
+}
+
+// Delivery is the first delivery under an id, and what tells a conflict from a plain repeat.
+type Delivery struct {
+	Position uint64
+	Index    uint32
+	BodySum  uint64
+}
+
+// DeliveryHash stands for a (source, delivery id) in the keys of rows.
+func DeliveryHash(source, id string) [16]byte { return deliveryHash(source, id) }
+
+// DeliveryRow appends key and value of the row that keeps a first delivery.
+func DeliveryRow(key, value []byte, hash [16]byte, d Delivery) (k, v []byte) {
+	key = append(append(key, prefixDelivered), hash[:]...)
+	return key, delivered{position: d.Position, index: d.Index, bodySum: d.BodySum}.append(value)
+}
+
+// LoadDelivery returns the first delivery under an id; false where there is none.
+func LoadDelivery(r kv.Reader, hash [16]byte) (Delivery, bool, error) {
+	b, ok, err := r.Get(nil, append([]byte{prefixDelivered}, hash[:]...))
+	if err != nil || !ok {
+		return Delivery{}, false, err
+	}
+	d, err := decodeDelivered(b)
+	if err != nil {
+		err = fmt.Errorf("%w: row of a delivery id: %w", kv.ErrDamaged, err)
+	}
+	return Delivery{Position: d.position, Index: d.index, BodySum: d.bodySum}, true, err
+}
+
+// GroupFates is what became of the events of one group, in their order.
+type GroupFates struct {
+	position uint64
+	row      groupRow
+	buf      []byte
+}
+
+// Begin begins a group anew: ids are those of its events.
+func (g *GroupFates) Begin(position uint64) {
+	g.position = position
+	g.row = groupRow{firstMs: ^uint64(0), outcomes: g.row.outcomes[:0]}
+}
+
+// Saw takes note of an event's id; of all of them before the first fate.
+func (g *GroupFates) Saw(id ulid.ULID) {
+	ms := id.Time()
+	g.row.firstMs, g.row.lastMs = min(g.row.firstMs, ms), max(g.row.lastMs, ms)
+}
+
+// WidthMs is the time between the first and the last event of the group.
+func (g *GroupFates) WidthMs() uint64 { return g.row.lastMs - g.row.firstMs }
+
+// Placed says that the next event stands on a timeline.
+func (g *GroupFates) Placed(c timeline.Conn, k timeline.Key) {
+	g.row.outcomes = append(g.row.outcomes, outcome{fate: Placed, conn: c, key: k})
+}
+
+// Duplicate says that the next event repeats the one at a place in the log.
+func (g *GroupFates) Duplicate(position uint64, index uint32) {
+	g.row.outcomes = append(g.row.outcomes, outcome{fate: Duplicate, position: position, index: index})
+}
+
+// Quarantined says that the next event is in the quarantine.
+func (g *GroupFates) Quarantined() {
+	g.row.outcomes = append(g.row.outcomes, outcome{fate: Quarantined})
+}
+
+// Place returns where an event of the group is placed; false where it is not.
+func (g *GroupFates) Place(index uint32) (timeline.Conn, timeline.Key, bool) {
+	if int(index) >= len(g.row.outcomes) || g.row.outcomes[index].fate != Placed {
+		return timeline.Conn{}, timeline.Key{}, false
+	}
+	o := &g.row.outcomes[index]
+	return o.conn, o.key, true
+}
+
+// Position is the group's position.
+func (g *GroupFates) Position() uint64 { return g.position }
+
+// Count adds the fates to a checkpoint's counts.
+func (g *GroupFates) Count(c *Checkpoint) {
+	for i := range g.row.outcomes {
+		switch g.row.outcomes[i].fate {
+		case Placed:
+			c.Placed++
+		case Duplicate:
+			c.Duplicates++
+		case Quarantined:
+			c.Quarantined++
+		}
+	}
+}
+
+// Rows calls fn with the group's two rows: what became of its events, and when they were received.
+func (g *GroupFates) Rows(fn func(key, value []byte) error) error {
+	g.buf = g.row.append(g.buf[:0])
+	if err := fn(groupKey(g.position), g.buf); err != nil {
+		return err
+	}
+	return fn(receivedKey(g.row.firstMs, g.position), ulidMs(g.row.lastMs))
+}
+
+// Load reads the fates of the group at a position; false where there are none.
+func (g *GroupFates) Load(r kv.Reader, position uint64) (ok bool, err error) {
+	g.position = position
+	g.row, ok, err = loadGroupRow(r, position)
+	return ok, err
+}
+
+// Decode reads the fates from a row that Rows gave.
+func (g *GroupFates) Decode(key, value []byte) (err error) {
+	if len(key) != 9 || key[0] != prefixGroup {
+		return fmt.Errorf("%w: %w", kv.ErrDamaged, errRow)
+	}
+	g.position = binary.BigEndian.Uint64(key[1:])
+	g.row, err = decodeGroupRow(g.position, value)
+	return err
+}
