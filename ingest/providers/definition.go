@@ -113,7 +113,10 @@ func Parse(name string, data []byte) (*Definition, error) {
 	if d.mapping, err = r.parseMapping(f.values["mapping"]); err != nil {
 		return nil, err
 	}
-	return d, d.parseKept(f)
+	if err := d.parseKept(f); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // parseHead reads what the definition says about itself.

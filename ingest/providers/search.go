@@ -1,0 +1,323 @@
+package providers
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"net/http"
+	"sort"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Bounds of a search: what a request brings is not trusted to be small.
+const (
+	searchHeaders    = 64
+	searchSignatures = 32
+	searchPlaces     = 8        // ids, and timestamps
+	searchBytes      = 64 << 20 // hashed in all, about a tenth of a second
+)
+
+// Constructions returns the ways in which the secret signs the captured request,
+// likeliest first; none where the secret is another or the request was changed.
+// It tries hundreds of ways and takes up to a tenth of a second: it is for
+// people who set a provider up, and for a log that is rate-limited.
+func Constructions(r Request, secret Secret) []Construction {
+	s := &search{request: r, secret: secret.Reveal(), budget: searchBytes}
+	if s.secret == "" {
+		return nil
+	}
+	s.collect()
+	s.plain()
+	s.hashed()
+	s.sum()
+	return s.found
+}
+
+// search is one run over a request.
+type search struct {
+	request    Request
+	secret     string
+	names      []string // of the headers, sorted
+	signatures []capturedSignature
+	times      []capturedPlace
+	ids        []capturedPlace
+	budget     int
+	found      []Construction
+}
+
+// capturedSignature is a text of the request that has the form of a signature.
+type capturedSignature struct {
+	Construction // header, prefix, separator, key, algorithm, encoding
+	bytes        []byte
+}
+
+// capturedPlace is a text that may be an id or a timestamp.
+type capturedPlace struct{ header, key, value string }
+
+// collect goes through the headers for what may be signatures, ids and timestamps.
+func (s *search) collect() {
+	for name := range s.request.Header {
+		s.names = append(s.names, name)
+	}
+	sort.Strings(s.names)
+	if len(s.names) > searchHeaders {
+		s.names = s.names[:searchHeaders]
+	}
+	for _, name := range s.names {
+		for _, value := range s.request.Header[name] {
+			if len(value) > maxHeader {
+				continue
+			}
+			if len(value) <= 16 && value != "" && digits([]byte(value), 0) == len(value) {
+				s.times = place1(s.times, capturedPlace{header: name, value: value})
+			}
+			if strings.HasSuffix(strings.ToLower(name), "id") || strings.HasSuffix(strings.ToLower(name), "-delivery") {
+				s.ids = place1(s.ids, capturedPlace{header: name, value: value})
+			}
+			s.takeApart(name, value)
+		}
+	}
+}
+
+func place1(list []capturedPlace, p capturedPlace) []capturedPlace {
+	if len(list) < searchPlaces {
+		list = append(list, p)
+	}
+	return list
+}
+
+// takeApart looks for signatures in a header's value: the value, what follows a
+// prefix like sha256=, entries key=value, and Standard Webhooks' lists.
+func (s *search) takeApart(header, value string) {
+	s.addSignature(Construction{Header: header}, value)
+	if i := strings.IndexByte(value, '='); i > 0 && i < 16 && !strings.Contains(value, ",") {
+		s.addSignature(Construction{Header: header, Prefix: value[:i+1]}, value[i+1:])
+	}
+	for _, separator := range []string{",", ";", " "} {
+		entries := strings.SplitN(value, separator, 2*maxSignatures+1)
+		if len(entries) == 1 && separator != " " {
+			continue
+		}
+		for _, entry := range entries {
+			entry = strings.Trim(entry, " \t")
+			if version, text, ok := strings.Cut(entry, ","); ok && separator == " " {
+				s.addSignature(Construction{Header: header, Separator: separator, Prefix: version + ","}, text)
+				continue
+			}
+			key, text, ok := strings.Cut(entry, "=")
+			if !ok {
+				continue
+			}
+			if digits([]byte(text), 0) == len(text) && text != "" && len(text) <= 16 {
+				s.times = place1(s.times, capturedPlace{header: header, key: key, value: text})
+			}
+			s.addSignature(Construction{Header: header, Separator: separator, Key: key}, text)
+		}
+	}
+}
+
+// addSignature keeps a text that is the encoding of a hash's length in bytes.
+func (s *search) addSignature(c Construction, text string) {
+	for _, algorithm := range []string{"sha256", "sha1", "sha512"} {
+		for _, encoding := range []string{"hex", "base64"} {
+			sum := make([]byte, hashOf(algorithm)().Size())
+			if len(s.signatures) == searchSignatures || !decodeSignature(sum, text, encoding) {
+				continue
+			}
+			c.Algorithm, c.Encoding = algorithm, encoding
+			if encoding == "base64" && strings.ContainsAny(text, "-_") {
+				c.Encoding = "base64url"
+			}
+			s.signatures = append(s.signatures, capturedSignature{c, sum})
+		}
+	}
+}
+
+// plain looks for the secret itself, and for Standard Webhooks' public keys.
+func (s *search) plain() {
+	secrets := hashSecrets([]Secret{NewSecret(s.secret)})
+	if s.request.Token != "" && secrets.contain(s.request.Token) == 1 {
+		s.found = append(s.found, Construction{Scheme: "token"})
+	}
+	for _, name := range s.names {
+		for _, value := range s.request.Header[name] {
+			for _, prefix := range []string{"", "Bearer ", "Token "} {
+				if token, ok := strings.CutPrefix(value, prefix); ok && len(token) <= maxHeader && secrets.contain(token) == 1 {
+					s.found = append(s.found, Construction{Scheme: "token", Header: name, Prefix: prefix})
+				}
+			}
+		}
+	}
+	if basic, err := newBasicScheme([]Secret{NewSecret(s.secret)}); err == nil && len(s.request.Header["Authorization"]) == 1 {
+		if user, password, ok := (&http.Request{Header: s.request.Header}).BasicAuth(); ok && basic.secrets.contain(user+":"+password) == 1 {
+			s.found = append(s.found, Construction{Scheme: "basic"})
+		}
+	}
+	if key, err := parseStandardKey(s.secret); err == nil && key.public != nil {
+		s.foundPublic(key)
+	}
+}
+
+// foundPublic tries the version v1a of Standard Webhooks.
+func (s *search) foundPublic(key standardKey) {
+	for _, family := range []string{"Webhook-", "Svix-"} {
+		names := headersOf(family)
+		scheme := &standardScheme{publics: nil}
+		scheme.publics = append(scheme.publics, key.public)
+		var sigs candidates
+		for _, entry := range strings.SplitN(s.request.Header.Get(names.signature), " ", maxSignatures) {
+			if text, ok := strings.CutPrefix(entry, "v1a,"); ok {
+				sigs.add(text)
+			}
+		}
+		id, timestamp := s.request.Header.Get(names.id), s.request.Header.Get(names.timestamp)
+		if scheme.matchPublic(&sigs, id, timestamp, s.request.Body) == 1 {
+			s.found = append(s.found, Construction{Scheme: "standard-webhooks", Header: names.signature})
+		}
+	}
+}
+
+// secretForm is one reading of the configured secret as a key.
+type secretForm struct {
+	key              []byte
+	encoding, prefix string
+	caveat           string
+}
+
+// forms lists the readings of the secret.
+func (s *search) forms() []secretForm {
+	var out []secretForm
+	add := func(text, prefix, caveat string) {
+		for _, encoding := range []string{"utf8", "base64", "hex"} {
+			if key, problem := decodeSecret(text, encoding, ""); problem == "" {
+				out = append(out, secretForm{key, encoding, prefix, caveat})
+			}
+		}
+	}
+	add(s.secret, "", "")
+	if i := strings.IndexByte(s.secret, '_'); i > 0 && i < 12 && i+1 < len(s.secret) {
+		add(s.secret[i+1:], s.secret[:i+1], "")
+	}
+	if trimmed := strings.TrimSpace(s.secret); trimmed != s.secret && trimmed != "" {
+		add(trimmed, "", "the configured secret has white space around it that does not belong to it")
+	} else {
+		out = append(out, secretForm{[]byte(s.secret + "\n"), "utf8", "", "the sender's secret ends with a newline"})
+	}
+	return out
+}
+
+// bodyForm is a body that may have been signed.
+type bodyForm struct {
+	body   []byte
+	caveat string
+}
+
+// bodies lists the body and what may have become of it on the way.
+func (s *search) bodies() []bodyForm {
+	body := s.request.Body
+	out := []bodyForm{{body, ""}}
+	if trimmed := bytes.TrimRight(body, "\r\n"); len(trimmed) != len(body) {
+		out = append(out, bodyForm{trimmed, "the signed body has no newline at its end: something added it on the way"})
+	} else {
+		out = append(out, bodyForm{append(body[:len(body):len(body)], '\n'), "the signed body ends with a newline: something cut it off on the way"})
+	}
+	compact := jsontext.Value(bytes.Clone(body))
+	if compact.Compact() == nil && !bytes.Equal(compact, body) {
+		out = append(out, bodyForm{compact, "the signed body is the compact form of this one: something formatted it anew on the way"})
+	}
+	return out
+}
+
+// searchTemplates are the contents that are tried, usual ones first.
+var searchTemplates = []string{
+	"{body}", "{timestamp}.{body}", "{id}.{timestamp}.{body}", "v0:{timestamp}:{body}", "{timestamp}:{body}", "{timestamp},{body}",
+	"v1:{timestamp}:{body}", "{id}.{body}", "{body}.{timestamp}", "{timestamp}\n{body}", "{timestamp}|{body}",
+}
+
+// hashed tries every reading of the secret over every content.
+func (s *search) hashed() {
+	if len(s.signatures) == 0 {
+		return
+	}
+	for _, body := range s.bodies() {
+		for _, template := range searchTemplates {
+			content, err := parseContent(template)
+			if err != nil {
+				panic(err) // the templates are constant and good
+			}
+			probe := signature{content: content}
+			ids, times := []capturedPlace{{}}, []capturedPlace{{}}
+			if probe.has(segID) {
+				ids = s.ids
+			}
+			if probe.has(segTimestamp) {
+				times = s.times
+			}
+			for _, id := range ids {
+				for _, at := range times {
+					for _, form := range s.forms() {
+						s.try(content, template, body, form, id, at)
+					}
+				}
+			}
+		}
+	}
+}
+
+// try compares one construction with all signatures.
+func (s *search) try(content []segment, template string, body bodyForm, form secretForm, id, at capturedPlace) {
+	sums := map[string][]byte{}
+	for _, sig := range s.signatures {
+		if at.key != "" && (at.header != sig.Header || at.key == sig.Key) {
+			continue
+		}
+		sum := sums[sig.Algorithm]
+		if sum == nil {
+			if s.budget -= len(body.body) + 256; s.budget < 0 {
+				return
+			}
+			m := newHMACKey(sig.Algorithm, form.key).get()
+			m.write(content, id.value, at.value, body.body)
+			sum = m.h.Sum(nil)
+			sums[sig.Algorithm] = sum
+		}
+		if !hmac.Equal(sum, sig.bytes) {
+			continue
+		}
+		c := sig.Construction
+		c.Scheme, c.Content, c.SecretEncoding, c.SecretPrefix = "hmac", template, form.encoding, form.prefix
+		c.IDHeader, c.TimestampKey = id.header, at.key
+		if at.key == "" {
+			c.TimestampHeader = at.header
+		}
+		for _, caveat := range []string{body.caveat, form.caveat} {
+			if caveat != "" {
+				c.Caveats = append(c.Caveats, caveat)
+			}
+		}
+		s.found = append(s.found, c.asStandard())
+	}
+}
+
+// asStandard recognises Standard Webhooks in its parts.
+func (c Construction) asStandard() Construction {
+	family, ok := strings.CutSuffix(c.Header, "Signature")
+	if ok && c.Content == "{id}.{timestamp}.{body}" && c.Prefix == "v1," && c.Algorithm == "sha256" && c.SecretEncoding == "base64" &&
+		(c.SecretPrefix == "" || c.SecretPrefix == "whsec_") && c.IDHeader == family+"Id" && c.TimestampHeader == family+"Timestamp" {
+		return Construction{Scheme: "standard-webhooks", Header: c.Header, Caveats: c.Caveats}
+	}
+	return c
+}
+
+// sum looks for a plain hash of secret and body, which is no HMAC.
+func (s *search) sum() {
+	sum := sha256.Sum256(append([]byte(s.secret), s.request.Body...))
+	for _, sig := range s.signatures {
+		if sig.Algorithm == "sha256" && hmac.Equal(sum[:], sig.bytes) {
+			s.found = append(s.found, Construction{Scheme: "other", Header: sig.Header, Caveats: []string{
+				"it is the plain SHA-256 of secret and body, which others can extend (it is no HMAC): take another signature of this sender"}})
+		}
+	}
+}
