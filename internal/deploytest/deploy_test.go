@@ -192,5 +192,5 @@ func webhook(t *testing.T, url string) {
 // offline reports whether the API shows the state that webhook implies.
 func offline(api string) bool {
 	code, body := status(api + "/v1/connections/makini/conn_42")
-	return code == http.StatusOK && strings.Contains(body, `"health":"offline"`) && strings.Contains(body, `"health_reason":"agent stopped"`)
+	return code == http.StatusOK && strings.Contains(body, `"health":"offline"`) && strings.Contains(body, `"reason":"agent stopped"`)
 }
