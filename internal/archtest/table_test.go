@@ -31,11 +31,13 @@ var importTable = []row{
 		tests: "eventstore/memstore eventstore/stream projections/projectiontest"},
 	{pkg: "projections/projectiontest", may: "eventstore eventstore/memstore ingest/providers projections projections/kv projections/timeline projections/connections",
 		tests: "eventstore/stream"},
+	{pkg: "projections/rebuild", may: "eventstore ingest/providers projections projections/kv projections/timeline projections/connections",
+		tests: "eventstore/memstore eventstore/stream projections/projectiontest"},
 
 	{pkg: "api", may: "eventstore ingest/providers projections projections/timeline projections/connections internal/keys",
 		tests: "eventstore/memstore projections/kv"},
 
-	{pkg: "cmd/tidemark", may: "api eventstore eventstore/stream ingest ingest/providers internal/config internal/keys projections projections/kv projections/timeline projections/connections",
+	{pkg: "cmd/tidemark", may: "api eventstore eventstore/stream ingest ingest/providers internal/config internal/keys projections projections/rebuild projections/kv projections/timeline projections/connections",
 		tests: "eventstore/memstore"},
 
 	{pkg: "internal/config", may: "eventstore ingest/providers"}, // for cmd alone
