@@ -67,7 +67,14 @@ func (c *cursor) deliver(ctx context.Context) (eventstore.Group, error) {
 		}
 		if c.feed != nil {
 			if m := c.feed.take(); m != nil {
-				return c.open(ctx, m)
+				p, err := c.feed.place(m)
+				if err == nil && p < c.next {
+					continue // look fetched it meanwhile
+				}
+				if err != nil {
+					return eventstore.Group{}, err
+				}
+				return c.open(ctx, m, p)
 			}
 		}
 		if idle == nil {
@@ -133,23 +140,16 @@ func (c *cursor) overError() error {
 }
 
 // open reads the message if it is the one that is due.
-func (c *cursor) open(ctx context.Context, m *nats.Msg) (eventstore.Group, error) {
-	meta, err := m.Metadata()
-	if err != nil {
-		c.drop()
-		return eventstore.Group{}, fmt.Errorf("%w: a message without a position: %w", eventstore.ErrUnavailable, err)
-	}
-	switch p := eventstore.Position(meta.Sequence.Stream); {
-	case p > c.next:
+func (c *cursor) open(ctx context.Context, m *nats.Msg, p eventstore.Position) (eventstore.Group, error) {
+	if p > c.next {
 		// Lost on its way here, or in the log? The log itself knows.
+		c.drop()
 		return c.fetch(ctx, p-1)
-	case p < c.next:
-		return eventstore.Group{}, fmt.Errorf("%w: position %d was delivered again", eventstore.ErrIntegrity, p)
 	}
 	if err := c.decoder.Decode(m.Data, &c.group); err != nil {
 		return eventstore.Group{}, err
 	}
-	c.group.Position = c.next
+	c.group.Position = p
 	return c.group, nil
 }
 
@@ -165,6 +165,14 @@ func (c *cursor) look(ctx context.Context) (eventstore.Group, error) {
 	case head < c.next:
 		return eventstore.Group{}, eventstore.ErrIdle
 	}
+	// A feed may be slow. One that gave nothing all the time since the last look is dead.
+	if c.feed != nil {
+		if c.feed.silent {
+			c.drop()
+		} else {
+			c.feed.silent = true
+		}
+	}
 	return c.fetch(ctx, head)
 }
 
@@ -175,10 +183,8 @@ const (
 	lookPause = 100 * time.Millisecond
 )
 
-// fetch gets the group at c.next, which the feed passed over although the log reaches to
-// head. The feed begins anew behind it.
+// fetch gets the group at c.next, which the feed did not bring although the log reaches to head.
 func (c *cursor) fetch(ctx context.Context, head eventstore.Position) (eventstore.Group, error) {
-	c.drop()
 	for i := 1; ; i++ {
 		g, err := c.log.at(ctx, c.next)
 		if !errors.Is(err, eventstore.ErrNotFound) {

@@ -43,12 +43,16 @@ type feed struct {
 	first   int         // of ready
 	pulling bool        // a request is open
 	over    error       // why nothing more will come
+	silent  bool        // nothing came since the cursor last looked
+
+	due eventstore.Position // the next it may deliver; those before came already
 }
 
 // openFeed makes a consumer that begins at from. It returns an ErrIntegrity if the
 // log ends before that.
 func (l *Log) openFeed(ctx context.Context, lk *link, from eventstore.Position) (*feed, error) {
-	f := &feed{lk: lk, epoch: lk.epoch.Load(), stream: l.opts.eventsStream(), messages: make(chan *nats.Msg, pullBatch+statusSlots)}
+	f := &feed{lk: lk, epoch: lk.epoch.Load(), stream: l.opts.eventsStream(), due: from}
+	f.messages = make(chan *nats.Msg, pullBatch+statusSlots)
 	info, err := l.streamInfo(ctx, lk)
 	if err != nil {
 		return nil, outOfReach(ctx, err)
@@ -119,6 +123,7 @@ func (f *feed) gather() {
 
 // receive keeps a message of the stream, and takes note of a remark of the server.
 func (f *feed) receive(m *nats.Msg) {
+	f.silent = false
 	status := ""
 	if len(m.Data) == 0 {
 		status = m.Header.Get("Status")
@@ -140,6 +145,22 @@ func (f *feed) receive(m *nats.Msg) {
 	default: // 503: the consumer is gone
 		f.over = fmt.Errorf("%w: status %s %s", errFeedOver, status, m.Header.Get("Description"))
 	}
+}
+
+// place returns the message's position. It is an ErrIntegrity if the server delivers it
+// again, or before one that it delivered.
+func (f *feed) place(m *nats.Msg) (eventstore.Position, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		f.over = errFeedOver
+		return 0, fmt.Errorf("%w: a message without a position: %w", eventstore.ErrUnavailable, err)
+	}
+	p := eventstore.Position(meta.Sequence.Stream)
+	if p < f.due {
+		return 0, fmt.Errorf("%w: position %d was delivered again", eventstore.ErrIntegrity, p)
+	}
+	f.due = p + 1
+	return p, nil
 }
 
 // pull asks for more if nothing is asked for and all that came was taken.

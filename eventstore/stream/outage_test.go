@@ -164,7 +164,7 @@ func readIDs(t *testing.T, log *running) map[ulid.ULID]int {
 // TestTheServerIsKilledUnderLoad kills and restarts the server while senders append and a
 // cursor follows.
 func TestTheServerIsKilledUnderLoad(t *testing.T) {
-	const senders, rounds = 16, 3
+	const senders, rounds = 16, 2
 	server := startServer(t)
 	log := start(t, server.options(""))
 	var acknowledged sync.Map
