@@ -147,23 +147,32 @@ func (p *process) until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// succeeds reports whether a health check's command exits 0.
-func succeeds(words, env []string) bool {
+// run runs a command to its end and returns what it wrote to stdout.
+func run(words, env []string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Env = env
-	return cmd.Run() == nil
+	out, err := cmd.Output()
+	return string(out), err
 }
 
-// status is the answer to a GET, 0 where nobody answers.
-func status(url string) (int, string) {
-	c := http.Client{Timeout: 5 * time.Second}
-	resp, err := c.Get(url)
+// status is the answer to a GET with a key, or without one where it is "". It is
+// 0 where nobody answers.
+func status(url, key string) (int, string) {
+	req, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
-		return 0, ""
+		return 0, err.Error()
 	}
-	defer func() { _ = resp.Body.Close() }()
+	if key != "" {
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
+	c := http.Client{Timeout: 5 * time.Second}
+	resp, err := c.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body) // a short body fails what the caller looks for in it
 	return resp.StatusCode, string(body)
 }
@@ -177,7 +186,7 @@ func freePorts(t *testing.T, n int) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = l.Close() }()
+		defer l.Close()
 		ports = append(ports, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 	}
 	return ports
@@ -227,7 +236,7 @@ func static(t *testing.T, bin string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = f.Close() }()
+	defer f.Close()
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
 			t.Error("the Dockerfile's build line makes a binary that needs a dynamic loader")
