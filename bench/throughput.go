@@ -25,13 +25,13 @@ func (b *bench) throughput(ctx context.Context) error {
 	out := report.Throughput{Measured: b.measured(), Seconds: b.duration.Seconds(), Body: b.body}
 	all := b.sides()
 	for run := range b.runs {
-		sync, err := disk.Sync(b.dir, b.duration/2)
-		if err != nil {
-			return err
-		}
-		out.Fdatasync = append(out.Fdatasync, sync)
 		for i := range all {
 			side := all[(run+i)%len(all)]
+			sync, err := disk.Sync(b.dir, time.Second)
+			if err != nil {
+				return err
+			}
+			out.Fdatasync = append(out.Fdatasync, sync)
 			runs, err := b.throughputOf(ctx, side, run)
 			if err != nil {
 				return fmt.Errorf("%s: %w", side.name, err)

@@ -28,7 +28,7 @@ func (b *bench) visible(ctx context.Context) error {
 		}
 		b.say("run %d  visible after 200: p50 %v, p99 %v of %d probes at %.0f webhooks/s", run+1,
 			met.Lag.P50.Round(time.Microsecond), met.Lag.P99.Round(time.Microsecond), met.Lag.Count,
-			met.Background.PerSecond+probesPerSecond)
+			met.Background.PerSecond+met.Probes)
 		out.Runs = append(out.Runs, met)
 	}
 	return report.Save(b.results, "visible", out)

@@ -29,6 +29,8 @@ type Visibility struct {
 	// Lag is the time from the 200 until the answer that shows the webhook. It
 	// overstates by the time between two questions (askAgain) and one answer.
 	Lag stats.Latency `json:"lag"`
+	// Probes is how many probes were sent a second, beside the background.
+	Probes float64 `json:"probes_per_second"`
 }
 
 const (
@@ -72,6 +74,7 @@ func (v Visible) Run() (Visibility, error) {
 	}
 	wait.Wait()
 	out.Lag = stats.Summarise(lags)
+	out.Probes = float64(len(lags)) / v.For.Seconds()
 	return out, failure
 }
 

@@ -71,6 +71,14 @@ func length(ns float64) string {
 	return fmt.Sprintf("%.2f %s", value, name)
 }
 
+// many prints how many senders there are.
+func many(senders int) string {
+	if senders == 1 {
+		return "1 sender"
+	}
+	return fmt.Sprintf("%d senders", senders)
+}
+
 func megabytes(bytes float64) string { return fmt.Sprintf("%.0f MB", bytes/1e6) }
 
 func times(ratio float64) string { return fmt.Sprintf("%.2fx", ratio) }

@@ -97,7 +97,7 @@ func TestEveryRowHasTheColumnsOfItsTable(t *testing.T) {
 		Ceilings:   &Ceilings{Runs: []Ceiling{{Part: BarePebble, Writers: 1}, {Part: BarePebble, Writers: 1}}},
 	}
 	tables := f.Tables()
-	for _, name := range []string{"targets", "machine", "throughput", "visible", "large", "late", "ceilings"} {
+	for _, name := range []string{"targets", "machine", "throughput", "visible", "large", "late", "ceilings", "limits"} {
 		lines := strings.Split(strings.TrimSpace(tables[name]), "\n")
 		if len(lines) < 3 {
 			t.Errorf("table %s has no row:\n%s", name, tables[name])

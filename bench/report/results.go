@@ -41,7 +41,7 @@ type Throughput struct {
 	Seconds float64         `json:"seconds"`
 	Body    int             `json:"body_bytes"`
 	Runs    []ThroughputRun `json:"runs"`
-	// Fdatasync is one append of 1 kB with its fdatasync, measured before each run.
+	// Fdatasync is one append of 1 kB with its fdatasync, measured before each side of each run.
 	Fdatasync []stats.Latency `json:"fdatasync"`
 }
 

@@ -65,6 +65,9 @@ func (f Figures) Tables() map[string]string {
 	if f.Late != nil {
 		out["late"] = f.Late.table()
 	}
+	if limits := f.limits(); limits != "" {
+		out["limits"] = limits
+	}
 	if f.Ceilings != nil {
 		out["ceilings"] = f.ceilingTable()
 	}
@@ -109,18 +112,19 @@ func (v *Visible) lag(figure func(stats.Latency) time.Duration) stats.Spread {
 
 func (v *Visible) table() string {
 	out := newTable("", "p50", "p99", "max")
-	out.row(fmt.Sprintf("from 200 to visible, %s webhooks/s", count(float64(v.PerSecond))),
-		spread(v.lag(p50), length), spread(v.lag(p99), length), spread(v.lag(longest), length))
+	rate := stats.Of(v.Runs, func(r load.Visibility) float64 { return r.Background.PerSecond + float64(r.Probes) })
+	out.row(fmt.Sprintf("from 200 to visible, %s webhooks/s due, %s acknowledged", count(float64(v.PerSecond)), spread(rate, count)),
+		spread(v.lag(p50Of), length), spread(v.lag(p99Of), length), spread(v.lag(maxOf), length))
 	answer := func(figure func(stats.Latency) time.Duration) string {
 		return spread(stats.Of(v.Runs, func(r load.Visibility) float64 { return nanoseconds(figure(r.Background.Latency)) }), length)
 	}
-	out.row("from due to 200, the same webhooks", answer(p50), answer(p99), answer(longest))
+	out.row("from due to 200, the same webhooks", answer(p50Of), answer(p99Of), answer(maxOf))
 	return out.String()
 }
 
-func p50(l stats.Latency) time.Duration     { return l.P50 }
-func p99(l stats.Latency) time.Duration     { return l.P99 }
-func longest(l stats.Latency) time.Duration { return l.Max }
+func p50Of(l stats.Latency) time.Duration { return l.P50 }
+func p99Of(l stats.Latency) time.Duration { return l.P99 }
+func maxOf(l stats.Latency) time.Duration { return l.Max }
 
 func (l *Large) resident() stats.Spread {
 	return stats.Of(l.Memory, func(m launch.Memory) float64 { return float64(m.Resident) })
@@ -134,12 +138,12 @@ func (l *Large) table() string {
 	out := newTable(fmt.Sprintf("%s events about %s connections", count(float64(l.Events)), count(float64(l.Connections))), "")
 	out.row("taken in by 256 senders", fmt.Sprintf("%s/s, projected %s after the last answer", count(l.Fill.PerSecond), length(nanoseconds(l.CatchUp))))
 	out.row("on disk", megabytes(float64(l.Bytes)))
-	out.row("GET one state, p50 / p99, nothing else going on", spread(over(l.Idle, p50), length)+" / "+spread(over(l.Idle, p99), length))
+	out.row("GET one state, p50 / p99Of, nothing else going on", spread(over(l.Idle, p50Of), length)+" / "+spread(over(l.Idle, p99Of), length))
 	if len(l.IdleServer) > 0 {
 		bound := stats.Over(l.IdleServer)
 		out.row("the same by the server's own histogram, p99", "at most "+length(bound.Max*1e9))
 	}
-	out.row("GET one state, p50 / p99, beside 1,000 webhooks/s", spread(over(l.Loaded, p50), length)+" / "+spread(over(l.Loaded, p99), length))
+	out.row("GET one state, p50 / p99Of, beside 1,000 webhooks/s", spread(over(l.Loaded, p50Of), length)+" / "+spread(over(l.Loaded, p99Of), length))
 	out.row("resident, 64 senders at work, the most", spread(l.resident(), megabytes))
 	out.row("of it anonymous", spread(stats.Of(l.Memory, func(m launch.Memory) float64 { return float64(m.Anonymous) }), megabytes))
 	out.row("start until it listens", spread(stats.Of(l.Start, nanoseconds), length))
@@ -167,9 +171,8 @@ func (f Figures) ceilingTable() string {
 		fsync := f.Throughput.Fdatasync
 		out.row("append 1 kB and fdatasync", "1",
 			spread(stats.Of(fsync, func(l stats.Latency) float64 { return 1e9 / max(nanoseconds(l.P50), 1) }), count),
-			spread(over(fsync, p50), length))
+			spread(over(fsync, p50Of), length))
 	}
-	names := map[string]string{BareJetStream: "JetStream, one message an event, SyncAlways", BarePebble: "Pebble, one synced Set an event"}
 	type key struct {
 		part    string
 		writers int
@@ -187,7 +190,7 @@ func (f Figures) ceilingTable() string {
 				runs = append(runs, r)
 			}
 		}
-		out.row(names[k.part], fmt.Sprint(k.writers),
+		out.row(partNames[k.part], fmt.Sprint(k.writers),
 			spread(stats.Of(runs, func(c Ceiling) float64 { return c.PerSecond }), count),
 			spread(stats.Of(runs, func(c Ceiling) float64 { return nanoseconds(c.Latency.P50) }), length))
 	}

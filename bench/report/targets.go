@@ -28,7 +28,7 @@ func (f Figures) targets() []target {
 		out = append(out, f.Throughput.targets()...)
 	}
 	if f.Visible != nil && len(f.Visible.Runs) > 0 {
-		lag := f.Visible.lag(p99)
+		lag := f.Visible.lag(p99Of)
 		out = append(out, target{"from 200 to visible in GET, 1,000 webhooks/s, p99", spread(lag, length), "–", "under 100 ms", lag.Median < 100e6})
 	}
 	if f.Late != nil {
@@ -52,7 +52,7 @@ func (t *Throughput) targets() []target {
 			out = append(out, t.oneSender(ours))
 			continue
 		}
-		what := fmt.Sprintf("acknowledged webhooks/s, %d senders", senders)
+		what := "acknowledged webhooks/s, " + many(senders)
 		if who, theirs := t.best(senders); theirs.Median > 0 {
 			ratio := mine.Median / theirs.Median
 			out = append(out, target{what, spread(mine, count), who.String() + ": " + spread(theirs, count) + "; " + times(ratio), "at least 3x", ratio >= 3})
@@ -68,7 +68,7 @@ func (t *Throughput) targets() []target {
 // oneSender compares the answer to a lone sender with the disk.
 func (t *Throughput) oneSender(ours contender) target {
 	mine := stats.Of(t.of(ours, 1), func(r ThroughputRun) float64 { return nanoseconds(r.Result.Latency.P50) })
-	disk := over(t.Fdatasync, p50)
+	disk := over(t.Fdatasync, p50Of)
 	ratio := mine.Median / max(disk.Median, 1)
 	return target{"one sender, p50", spread(mine, length), "fdatasync of 1 kB: " + spread(disk, length) + "; " + times(ratio), "at most 3x", ratio <= 3}
 }
@@ -78,7 +78,7 @@ func (l *Large) targets() []target {
 	about := fmt.Sprintf("%s connections, %s events", count(float64(l.Connections)), count(float64(l.Events)))
 	if len(l.Idle) > 0 {
 		// The client's time holds the server's and more.
-		asked := over(l.Idle, p99)
+		asked := over(l.Idle, p99Of)
 		out = append(out, target{"GET one state, " + about + ", p99 as the client sees it", spread(asked, length), "–", "under 1 ms", asked.Median < 1e6})
 	}
 	if len(l.Memory) > 0 {
