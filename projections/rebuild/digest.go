@@ -1,0 +1,118 @@
+package rebuild
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"maps"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidemark-dev/tidemark/projections"
+	"github.com/tidemark-dev/tidemark/projections/kv"
+)
+
+// Sum stands for everything that a directory says: two directories have equal
+// Sums exactly where they have equal checkpoints and equal rows, byte for byte. Definitions do not enter:
+// two definitions that mean the same give the same Sum.
+type Sum struct {
+	Position uint64 `json:"position"`
+	Rows     uint64 `json:"rows"`
+	// SHA256 is in lower-case hex.
+	SHA256 string `json:"sha256"`
+
+	stretches [][sha256.Size]byte
+}
+
+// stretch is a part of the rows that is summed on its own.
+type stretch struct{ lower, upper []byte }
+
+// stretches cuts the rows where they can be read side by side: by kind, and the kinds whose
+// keys begin with a hash into sixteen each. The first row, a directory's about itself, is in none.
+func stretches() []stretch {
+	var all []stretch
+	for _, k := range kinds {
+		if !k.hashed {
+			all = append(all, stretch{[]byte{k.prefix}, []byte{k.prefix + 1}})
+			continue
+		}
+		for i := range 16 {
+			s := stretch{[]byte{k.prefix, byte(i << 4)}, []byte{k.prefix, byte((i + 1) << 4)}}
+			if i == 15 {
+				s.upper = []byte{k.prefix + 1}
+			}
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// Digest sums up a directory. It reads every row, on all cores.
+func Digest(ctx context.Context, v *projections.View) (Sum, error) {
+	all := stretches()
+	sums, rows := make([][sha256.Size]byte, len(all)), make([]uint64, len(all))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, s := range all {
+		group.Go(func() (err error) {
+			sums[i], rows[i], err = s.sum(ctx, v.Rows())
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return Sum{}, fmt.Errorf("digest of a generation: %w", err)
+	}
+	c, h := v.Checkpoint(), sha256.New()
+	fmt.Fprintf(h, "position %d group %s placed %d duplicates %d quarantined %d\n", c.Position, c.GroupID, c.Placed, c.Duplicates, c.Quarantined)
+	addStats(h, v.Stats())
+	sum := Sum{Position: c.Position, stretches: sums}
+	for i := range sums {
+		h.Write(sums[i][:])
+		sum.Rows += rows[i]
+	}
+	sum.SHA256 = hex.EncodeToString(h.Sum(nil))
+	return sum, nil
+}
+
+// addStats adds what the directory counts, but for what it counted down to nothing.
+func addStats(h hash.Hash, s projections.Stats) {
+	fmt.Fprintf(h, "connections %d quarantine %d\n", s.Connections, s.Quarantine)
+	for _, counts := range []map[string]uint64{s.ByHealth, s.BySource} {
+		for _, name := range slices.Sorted(maps.Keys(counts)) {
+			if n := counts[name]; n > 0 {
+				fmt.Fprintf(h, "%s %d\n", name, n)
+			}
+		}
+	}
+}
+
+func (s stretch) sum(ctx context.Context, r kv.Reader) (sum [sha256.Size]byte, rows uint64, err error) {
+	it, err := r.Iter(s.lower, s.upper)
+	if err != nil {
+		return sum, 0, err
+	}
+	h := sha256.New()
+	buf := make([]byte, 0, 64<<10)
+	for ok := it.First(); ok; ok = it.Next() {
+		key, value := it.Key(), it.Value()
+		buf = binary.AppendUvarint(buf, uint64(len(key)))
+		buf = append(buf, key...)
+		buf = binary.AppendUvarint(buf, uint64(len(value)))
+		buf = append(buf, value...)
+		if rows++; len(buf) > 60<<10 {
+			h.Write(buf)
+			buf = buf[:0]
+			if ctx.Err() != nil {
+				return sum, rows, errors.Join(ctx.Err(), it.Close())
+			}
+		}
+	}
+	h.Write(buf)
+	return [sha256.Size]byte(h.Sum(nil)), rows, it.Close()
+}
