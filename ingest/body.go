@@ -6,9 +6,12 @@ import (
 	"sync/atomic"
 )
 
+// Nearly every webhook fits into firstBuffer. A buffer of up to largestReuse is
+// used again, and that much a request may hold before its body has come: the most
+// connections that config allows by itself, all of them slow, fill the 64 MiB of the default and no more.
 const (
-	firstBuffer  = 4 << 10  // room for nearly every webhook
-	largestReuse = 64 << 10 // a larger buffer goes back to the garbage collector
+	firstBuffer  = 4 << 10
+	largestReuse = 8 << 10
 )
 
 // bodies hands out buffers for bodies, and bounds what all of them hold together.
