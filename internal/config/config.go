@@ -41,7 +41,11 @@ type NATS struct {
 	URL Servers
 	// Credentials is the path of a .creds file; "" for none.
 	Credentials string
-	// Replicas is the number of copies that the stream keeps.
+	// MonitorURLs are the HTTP monitoring addresses of the external servers: only
+	// there do they say how they sync, so without them durability is not known.
+	MonitorURLs []string
+	// Replicas is the number of copies that the stream keeps; 0 for one of a new
+	// stream, and for as many as it has of one that exists.
 	Replicas int
 	// StorageLimit is the most that the embedded server may take of the disk; 0
 	// leaves it to the stream.
@@ -127,7 +131,6 @@ func Default() *Config {
 	return &Config{
 		Listen:  "127.0.0.1:8080",
 		DataDir: "tidemark-data",
-		NATS:    NATS{Replicas: 1},
 		Limits:  Limits{InFlight: 64 << 20, Waiting: 8192},
 		Disk:    Disk{LowWater: 256 << 20},
 		Memory:  Memory{Cache: 32 << 20},

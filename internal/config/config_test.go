@@ -67,6 +67,7 @@ nats:
   url: nats://user:${NATS_PASSWORD}@a:4222,tls://b:4222
   credentials: nats.creds
   replicas: 3
+  monitor_urls: ["http://a:8222", https://b]
   storage_limit: 10GiB
   tls: {ca: /etc/ca.pem, cert: c.pem, key: k.pem}
 auth: {keys_file: keys.yaml}
@@ -106,17 +107,17 @@ sources:
 	in := func(name string) string { return filepath.Join(dir, name) }
 	want := &Config{
 		File: path, Listen: "127.0.0.1:9000", IngestListen: "0.0.0.0:8081", DataDir: in("data"),
-		NATS: NATS{URL: "nats://user:" + canary + "@a:4222,tls://b:4222", Credentials: in("nats.creds"), Replicas: 3, StorageLimit: 10 << 30,
+		NATS: NATS{URL: "nats://user:" + canary + "@a:4222,tls://b:4222", Credentials: in("nats.creds"), MonitorURLs: []string{"http://a:8222", "https://b"}, Replicas: 3, StorageLimit: 10 << 30,
 			TLS: TLS{CA: "/etc/ca.pem", Cert: in("c.pem"), Key: in("k.pem")}},
 		Auth:   Auth{KeysFile: in("keys.yaml")},
 		Limits: Limits{Connections: 100, ConnectionsPerAddress: 50, InFlight: 128 << 20, Waiting: 10},
 		Disk:   Disk{LowWater: 1e9}, Memory: Memory{Limit: 400 << 20, Cache: 64 << 20}, Log: Log{Level: slog.LevelDebug, Format: "json"},
 		Sources: []Source{
 			{Name: "makini-prod", Provider: "makini", Headers: []string{"X-Request-Id", "User-Agent"}, MaxBody: 2 << 20, Tolerance: 10 * time.Minute,
-				Where: path + ":17", Secrets: []providers.Secret{
+				Where: path + ":18", Secrets: []providers.Secret{
 					// What a variable holds is taken as it is: no file is read for it.
 					providers.NewSecret("file:/etc/passwd ${HOME}"), providers.NewSecret("from file "), providers.NewSecret("12345678"), providers.NewSecret("a${b}$c")}},
-			{Name: "b", Provider: in("b.yaml"), MaxBody: DefaultMaxBody, Where: path + ":23"},
+			{Name: "b", Provider: in("b.yaml"), MaxBody: DefaultMaxBody, Where: path + ":24"},
 		},
 	}
 	c.lines = nil
@@ -145,7 +146,7 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
-		if !reflect.DeepEqual(c.Sources, built.Sources) || c.Listen != built.Listen || c.NATS != built.NATS {
+		if !reflect.DeepEqual(c.Sources, built.Sources) || c.Listen != built.Listen || !reflect.DeepEqual(c.NATS, built.NATS) {
 			t.Errorf("%q changes the defaults: %+v", text, c)
 		}
 	}
@@ -184,6 +185,8 @@ func TestErrorsNameLineAndCure(t *testing.T) {
 		{"sources: {m: {provider: makini, tolerance: 300}}\n", "write 5m, 90s or 1h"},
 		{"nats: nats://a:4222\n", ":1: nats: this is a single value, and keys with values are wanted"},
 		{"nats:\n  replicas: three\n", `:2: nats.replicas: "three" is not a whole number`},
+		{"nats: {url: \"nats://a\", monitor_urls: [\"http://u:" + canary + "@a\"]}\n", "http://host:8222"},
+		{"nats: {url: \"nats://a\", monitor_urls: [\"a:8222\"]}\n", "http://host:8222"},
 		{"log: {level: loud}\n", "debug, info, warn or error"},
 		{"listen: a\nlog: {}\nlisten: b\n", `:3: key "listen" stands here and in line 1`},
 		{"- listen\n", ":1: this is a list"},

@@ -60,8 +60,8 @@ func TestEnsureDefaultSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, created, err := EnsureDefaultSecret(dir, rand.Reader)
-	if err != nil || created || again != s {
-		t.Errorf("second: %v, created %v, same %v", err, created, again == s)
+	if err != nil || created || again.Reveal() != s.Reveal() {
+		t.Errorf("second: %v, created %v, same %v", err, created, again.Reveal() == s.Reveal())
 	}
 	if fi, err := os.Stat(name); err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("an open file stays open: %v, %v", fi.Mode(), err)

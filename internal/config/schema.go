@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ const (
 	maxSecrets = 16
 	maxSecret  = 4096
 	maxHeaders = 32
+	maxServers = 16
 )
 
 // schema is every key that a file may hold. docs/CONFIG.md lists the same.
@@ -29,6 +31,7 @@ func (c *Config) schema() fields {
 		"nats": {sub: fields{
 			"url":           servers(&c.NATS.URL),
 			"credentials":   path(&c.NATS.Credentials),
+			"monitor_urls":  {set: func(d *decoder, v node) { c.NATS.MonitorURLs = d.monitorURLs(v) }},
 			"replicas":      count(&c.NATS.Replicas),
 			"storage_limit": size(&c.NATS.StorageLimit),
 			"tls": {sub: fields{
@@ -135,6 +138,28 @@ func (d *decoder) headers(v node) []string {
 		default:
 			out = append(out, name)
 		}
+	}
+	return out
+}
+
+func (d *decoder) monitorURLs(v node) []string {
+	items, ok := d.list(v, maxServers)
+	if !ok {
+		return nil
+	}
+	var out []string
+	for _, it := range items {
+		text, ok := d.scalar(it)
+		if !ok {
+			continue
+		}
+		u, err := url.Parse(text)
+		if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+			// Not quoted: a password may stand in it, which these addresses do not ask for.
+			d.fail(it, "not the address of a server's HTTP monitoring: write http://host:8222, without a user")
+			continue
+		}
+		out = append(out, text)
 	}
 	return out
 }

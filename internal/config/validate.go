@@ -67,7 +67,7 @@ func (c *Config) Validate() error {
 func (c *Config) validateNATS(bad func(key, format string, args ...any)) {
 	n := &c.NATS
 	switch n.Replicas {
-	case 1, 3, 5:
+	case 0, 1, 3, 5:
 	default:
 		bad("nats.replicas", "%d copies are not possible: 1, 3 or 5", n.Replicas)
 	}
@@ -88,6 +88,9 @@ func (c *Config) validateNATS(bad func(key, format string, args ...any)) {
 		}
 		if n.Credentials != "" {
 			bad("nats.credentials", embedded)
+		}
+		if len(n.MonitorURLs) > 0 {
+			bad("nats.monitor_urls", embedded)
 		}
 		if n.TLS != (TLS{}) {
 			bad("nats.tls", embedded)

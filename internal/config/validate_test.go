@@ -17,6 +17,7 @@ func TestValidate(t *testing.T) {
 		{"nats: {replicas: 2}\n", "1, 3 or 5"},
 		{"nats: {replicas: 3}\n", "the embedded server keeps one copy"},
 		{"nats: {credentials: c}\n", "only for an external server"},
+		{"nats: {monitor_urls: [\"http://a:8222\"]}\n", "only for an external server"},
 		{"nats: {tls: {ca: c}}\n", "only for an external server"},
 		{"nats: {url: \"http://a\"}\n", "not a NATS URL"},
 		{"nats: {url: \"nats://a,\"}\n", "not a NATS URL"},
