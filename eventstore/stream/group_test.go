@@ -187,8 +187,18 @@ func TestAWaitingAppendWhoseContextEndsIsNotStored(t *testing.T) {
 	if err := <-failed; !errors.Is(err, context.Canceled) {
 		t.Errorf("append: error %v, want context.Canceled", err)
 	}
+	var receipt eventstore.Receipt
+	go func() {
+		var err error
+		receipt, err = log.Append(t.Context(), webhook(1))
+		failed <- err
+	}()
+	until(t, "another waits behind it", func() bool { return waiting(t, log) == 2 })
 	runUntilDrained(t, log)
-	expectGroups(t, log)
+	if err := <-failed; err != nil || receipt != (eventstore.Receipt{Position: 1}) {
+		t.Errorf("the append behind it: receipt %+v, error %v", receipt, err)
+	}
+	expectGroups(t, log, 1)
 }
 
 func TestAnAppendNeverHangs(t *testing.T) {

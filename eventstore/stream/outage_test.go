@@ -46,7 +46,7 @@ func startProxy(t *testing.T, to string) *proxy {
 				client.Close()
 				continue
 			}
-			go p.copy(server, client, func(b []byte) { p.publishes.Add(int64(bytes.Count(b, []byte("HPUB TIDEMARK.events ")))) })
+			go p.copy(server, client, func(b []byte) { p.publishes.Add(int64(bytes.Count(b, []byte("PUB TIDEMARK.events ")))) })
 			go p.copy(client, server, func([]byte) { p.held.RLock(); p.held.RUnlock() })
 		}
 	}()
