@@ -106,6 +106,7 @@ func settings(c *config.Config) []setting {
 		{"data_dir", c.DataDir},
 		{"nats.url", or(c.NATS.URL.String(), "embedded")},
 		{"nats.credentials", or(c.NATS.Credentials, "none")},
+		{"nats.monitor_urls", or(strings.Join(c.NATS.MonitorURLs, ", "), "none")},
 		{"nats.replicas", strconv.Itoa(c.NATS.Replicas)},
 		{"nats.storage_limit", size(c.NATS.StorageLimit, "automatic")},
 		{"nats.tls.ca", or(c.NATS.TLS.CA, "the system's roots")},

@@ -38,11 +38,11 @@ type delivery struct {
 	mu      sync.Mutex
 	firsts  []bool // which events were acknowledged
 	events  int    // how many
-	printer *printer[stored]
+	printer *printer[receipt]
 }
 
-// stored is one acknowledged delivery, as it is printed.
-type stored struct {
+// receipt is one acknowledged delivery, as it is printed.
+type receipt struct {
 	Event      string    `json:"event"`
 	ID         string    `json:"id"`
 	OccurredAt time.Time `json:"occurred_at"`
@@ -54,9 +54,9 @@ func newDelivery(a *app, m *mess, workers int) *delivery {
 		a: a, m: m, workers: workers, http: &http.Client{Transport: transport, Timeout: 30 * time.Second},
 		firsts: make([]bool, len(m.ids)),
 		printer: newPrinter(a,
-			column[stored]{name: "event", cell: func(s stored) string { return s.Event }},
-			column[stored]{name: "id", cell: func(s stored) string { return s.ID }},
-			column[stored]{name: "occurred at", cell: func(s stored) string { return exact(s.OccurredAt) }},
+			column[receipt]{name: "event", cell: func(s receipt) string { return s.Event }},
+			column[receipt]{name: "id", cell: func(s receipt) string { return s.ID }},
+			column[receipt]{name: "occurred at", cell: func(s receipt) string { return exact(s.OccurredAt) }},
 		),
 	}
 }
@@ -93,7 +93,10 @@ func (d *delivery) run(ctx context.Context) error {
 
 // deliver sends one event until it is acknowledged, and waits where the server asks for it.
 func (d *delivery) deliver(ctx context.Context, event int) error {
-	e := d.m.event(event)
+	e, err := d.m.event(event)
+	if err != nil {
+		return err
+	}
 	wait := &backoff.ExponentialBackOff{InitialInterval: 200 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 5 * time.Second}
 	id, err := backoff.Retry(ctx, func() (string, error) { return d.try(ctx, e) },
 		backoff.WithBackOff(wait), backoff.WithMaxTries(tries))
@@ -109,7 +112,7 @@ func (d *delivery) deliver(ctx context.Context, event int) error {
 	}
 	switch {
 	case d.a.format != formatTable:
-		return d.printer.item(stored{id, e.id, e.at})
+		return d.printer.item(receipt{id, e.id, e.at})
 	case d.m.total() == 1:
 		fmt.Fprintln(d.a.stdout, inert(id))
 	}
@@ -199,6 +202,6 @@ func (d *delivery) summary() {
 		fmt.Fprintf(d.a.stderr, "acknowledged by %s\n", d.m.url)
 		return
 	}
-	fmt.Fprintf(d.a.stderr, "%s: %d of %d deliveries acknowledged (%d events, %d duplicates), %d failed, %.0f/s\n",
-		d.m.url, acked, d.m.total(), d.events, acked-d.events, d.m.total()-acked, float64(acked)/took.Seconds())
+	fmt.Fprintf(d.a.stderr, "%s: %d of %d deliveries acknowledged (%s, %s), %d failed, %.0f/s\n",
+		d.m.url, acked, d.m.total(), count(d.events, "event"), count(acked-d.events, "duplicate"), d.m.total()-acked, float64(acked)/took.Seconds())
 }

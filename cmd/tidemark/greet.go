@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tidemark-dev/tidemark/eventstore"
+	"github.com/tidemark-dev/tidemark/ingest/providers"
 	"github.com/tidemark-dev/tidemark/internal/config"
 )
 
@@ -72,7 +72,7 @@ func durability(d eventstore.Durability) string {
 	what := fmt.Sprintf("%s NATS JetStream, %s, sync_interval %s as read back from it", d.Kind, copies, d.SyncInterval)
 	switch {
 	case !d.Known:
-		return fmt.Sprintf("UNKNOWN: the server does not tell its sync_interval (%s NATS JetStream, %s); unless that is \"always\", a power cut can lose acknowledged webhooks", d.Kind, copies)
+		return fmt.Sprintf("UNKNOWN: unless the server's sync_interval is \"always\", a power cut can lose acknowledged webhooks (%s NATS JetStream, %s; to have it read back, set nats.monitor_urls)", d.Kind, copies)
 	case !d.SyncAlways:
 		return "NOT SAFE: a power cut can lose acknowledged webhooks (" + what + ")"
 	}
@@ -111,7 +111,7 @@ func curlLine(s *source, webhooks string, now time.Time) (string, bool) {
 	if s.def.Scheme() != "hmac" || len(s.Secrets) == 0 {
 		return "", false
 	}
-	b, err := json.Marshal(body{ID: "evt_curl", EventType: "connection.online", Timestamp: now.UTC().Truncate(time.Second), Connection: "conn_42"})
+	b, err := s.def.Compose(providers.Sample{ID: "evt_curl", Type: "connection.online", OccurredAt: now.UTC().Truncate(time.Second), Connection: "conn_42"})
 	if err != nil {
 		return "", false
 	}

@@ -136,10 +136,12 @@ type quarantined struct {
 }
 
 type signature struct {
-	Scheme string   `json:"scheme"`
-	Fits   bool     `json:"fits"`
-	Why    string   `json:"why,omitempty"`
-	Hints  []string `json:"hints,omitempty"`
+	Scheme string `json:"scheme"`
+	Fits   bool   `json:"fits"`
+	Why    string `json:"why,omitempty"`
+	Hint   string `json:"hint,omitempty"`
+	// Matches are the constructions that fit in its place.
+	Matches []match `json:"matches,omitempty"`
 }
 
 // try prints the verdict, and ends in exit code 3 where the event would be refused or quarantined.
@@ -204,7 +206,15 @@ func (a *app) printVerdict(v *verdict) error {
 			return err
 		}
 	}
-	return p.close()
+	if err := p.close(); err != nil || v.Signature == nil {
+		return err
+	}
+	for _, m := range v.Signature.Matches {
+		if m.Definition != "" {
+			fmt.Fprintf(a.stderr, "\nthat is, in a definition of your own:\n%s", inertLines(m.Definition))
+		}
+	}
+	return nil
 }
 
 func (v *verdict) rows() []setting {
@@ -230,9 +240,12 @@ func (v *verdict) rows() []setting {
 		if !s.Fits {
 			fits = "DOES NOT FIT (" + s.Scheme + ")"
 		}
-		out = append(out, setting{"signature", fits}, setting{"", s.Why})
-		for _, h := range s.Hints {
-			out = append(out, setting{"hint", h})
+		out = append(out, setting{"signature", fits}, setting{"why", s.Why}, setting{"hint", s.Hint})
+		for _, m := range s.Matches {
+			// Two ways to write one construction down are one row.
+			if row := (setting{"what fits", m.Construction}); out[len(out)-1] != row {
+				out = append(out, row)
+			}
 		}
 	}
 	return out
@@ -252,6 +265,26 @@ func (a *app) prove(t *trial) (*signature, error) {
 		s.Fits, s.Why = true, "the request is old: a server would refuse it by now ("+err.Error()+")"
 	default:
 		s.Why = err.Error()
+		s.explain(t, verifier.Explain(t.request, err))
 	}
 	return s, nil
+}
+
+// explain adds which construction does match, as the lines of a definition.
+func (s *signature) explain(t *trial, words string) {
+	// The lines of a definition that may follow come with the matches.
+	if words, _, _ := strings.Cut(words, "\n"); words != "" {
+		s.Hint = words
+	}
+	for _, secret := range t.secrets {
+		for _, c := range providers.Constructions(t.request, secret) {
+			s.Matches = append(s.Matches, match{c.String(), c.YAML()})
+		}
+	}
+}
+
+// match is a construction that fits the request.
+type match struct {
+	Construction string `json:"construction"`
+	Definition   string `json:"definition,omitempty"`
 }

@@ -78,7 +78,10 @@ func (a *app) newMess(sourceName, kind string, f *sendFlags, seeded bool) (*mess
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	m := &mess{kind: kind, connection: f.connection, data: json.RawMessage(f.data), copies: f.duplicate, step: f.step, end: a.now().UTC()}
+	m := &mess{kind: kind, connection: f.connection, copies: f.duplicate, step: f.step, end: a.now().UTC()}
+	if f.data != "" {
+		m.data = []byte(f.data)
+	}
 	var err error
 	if f.at != "" {
 		if m.end, err = a.parseInstant("at", f.at); err != nil {
@@ -98,6 +101,9 @@ func (a *app) newMess(sourceName, kind string, f *sendFlags, seeded bool) (*mess
 		seed = uint64(a.now().UnixNano())
 	}
 	m.make(a.now(), f.count, f.id, f.skew, f.shuffle, seed)
+	if _, err := m.event(0); err != nil {
+		return nil, usage(err, "give the body yourself: --body FILE")
+	}
 	return m, nil
 }
 
@@ -165,11 +171,6 @@ func (a *app) send(ctx context.Context, m *mess, f *sendFlags) error {
 	if workers == 0 {
 		if workers = 1; f.shuffle {
 			workers = 16
-		}
-	}
-	if f.body == "" {
-		if why := m.misread(); why != "" {
-			fmt.Fprintf(a.stderr, "warning: the definition %s does not read this event as it was meant (%s): give the body yourself with --body FILE\n", m.def.Name(), inert(why))
 		}
 	}
 	d := newDelivery(a, m, workers)

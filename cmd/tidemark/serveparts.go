@@ -67,9 +67,9 @@ func logOptions(a *app, cfg *config.Config, f *serveFlags, logger *slog.Logger, 
 		Dir: filepath.Join(cfg.DataDir, "log"), NoSync: f.unsafeNoSync,
 		URL: string(cfg.NATS.URL), Credentials: cfg.NATS.Credentials,
 		TLSCA: cfg.NATS.TLS.CA, TLSCert: cfg.NATS.TLS.Cert, TLSKey: cfg.NATS.TLS.Key,
-		Replicas: cfg.NATS.Replicas, MaxStore: cfg.NATS.StorageLimit, LowWater: lowWater,
+		MonitorURLs: cfg.NATS.MonitorURLs, Replicas: cfg.NATS.Replicas, MaxStore: cfg.NATS.StorageLimit, LowWater: lowWater,
 		MaxWaiting: cfg.Limits.Waiting, MaxWaitingBytes: int(cfg.Limits.InFlight),
-		Now: a.now, Logger: logger.With("component", "log"), Metrics: metrics,
+		Now: a.now, Logger: logger, Metrics: metrics,
 	}
 }
 
@@ -104,14 +104,15 @@ func closeAfter(logger *slog.Logger, part string, close func() error) {
 
 func ingestSources(sources []source) []ingest.Source {
 	var out []ingest.Source
-	for _, s := range sources {
+	for i := range sources {
+		s := &sources[i]
 		headers := append([]string(nil), s.def.KeepHeaders()...)
 		for _, h := range s.Headers {
 			if !containsFold(headers, h) {
 				headers = append(headers, h)
 			}
 		}
-		out = append(out, ingest.Source{Name: s.Name, Verify: s.verifier.Verify, Headers: headers, MaxBody: s.MaxBody})
+		out = append(out, ingest.Source{Name: s.Name, Verify: s.verify(), Headers: headers, MaxBody: s.MaxBody})
 	}
 	return out
 }

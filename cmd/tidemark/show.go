@@ -96,8 +96,8 @@ func (a *app) showState(s *connections.State) error {
 		return err
 	}
 	c := s.Counts
-	_, err := fmt.Fprintf(a.stdout, "\n%d events, %d late; %d duplicates, %d conflicts\nfirst %s, last %s, received %s\n",
-		c.Events, c.Late, c.Duplicates, c.Conflicts,
+	_, err := fmt.Fprintf(a.stdout, "\n%s, %d late; %s, %s\nfirst %s, last %s, received %s\n",
+		count(c.Events, "event"), c.Late, count(c.Duplicates, "duplicate"), count(c.Conflicts, "conflict"),
 		instant(deref(s.FirstEventAt)), instant(deref(s.LastEventAt)), instant(deref(s.LastReceived)))
 	return err
 }
@@ -129,6 +129,14 @@ func failureWords(f *connections.Failure) string {
 		text = words(text, "request "+f.RequestID)
 	}
 	return text
+}
+
+// count is a number with its word.
+func count[N int | uint64](n N, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
 }
 
 // words joins what there is to say.

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/tidemark-dev/tidemark/ingest/providers"
 	"github.com/tidemark-dev/tidemark/internal/config"
@@ -54,6 +57,22 @@ func (s *source) open(dataDir string) (err error) {
 	s.Secrets = secrets
 	s.verifier, err = s.def.NewVerifier(secrets)
 	return err
+}
+
+// verify is the source's Verify, whose error now and then also explains in words
+// that help what is wrong with a signature: for the log alone. Not every time, for
+// the search takes a while, and whoever can send requests could ask for it all day.
+func (s *source) verify() func(providers.Request, time.Time) (string, error) {
+	limit := rate.NewLimiter(rate.Every(15*time.Second), 3)
+	return func(r providers.Request, now time.Time) (string, error) {
+		verified, err := s.verifier.Verify(r, now)
+		if err != nil && limit.AllowN(now, 1) {
+			if words := s.verifier.Explain(r, err); words != "" {
+				err = fmt.Errorf("%w; %s", err, words)
+			}
+		}
+		return verified, err
+	}
 }
 
 // pick returns the source of that name, or says which there are.
