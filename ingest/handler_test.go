@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -273,19 +274,19 @@ func TestDrainFinishesWhatIsUnderWay(t *testing.T) {
 
 func TestConcurrency(t *testing.T) {
 	r := newRig(t, rigOptions{Options: Options{Now: time.Now}})
-	const senders, each = 16, 25
+	const senders, each = 16, 15
 	var wg sync.WaitGroup
 	for s := range senders {
 		wg.Go(func() {
 			for i := range each {
-				body := bytes.Repeat(fmt.Appendf(nil, "%d/%d ", s, i), 1+i*40)
+				body := bytes.Repeat(fmt.Appendf(nil, "%d/%d ", s, i), 1+i*70)
 				h := []string{"Webhook-Id", fmt.Sprint(s, "-", i)}
 				raw := body
 				switch i % 3 {
 				case 1:
 					raw, h = zip(t, body), append(h, "Content-Encoding", "gzip")
 				case 2:
-					raw, h = zst(t, body), append(h, "Content-Encoding", "zstd")
+					raw, h = zst(t, body, zstd.WithWindowSize(64<<10)), append(h, "Content-Encoding", "zstd")
 				}
 				e := r.accepted(r.post("/in/makini", raw, h...))
 				if !bytes.Equal(e.Body, body) || e.Headers[0].Value != fmt.Sprint(s, "-", i) {

@@ -58,6 +58,6 @@ func (c complaints) Write(line []byte) (int, error) {
 	if bytes.Contains(line, []byte("panic")) {
 		level = slog.LevelError
 	}
-	c.log.Log(context.Background(), level, "http server", "said", string(bytes.TrimSpace(line)))
+	c.log.LogAttrs(context.Background(), level, "http server", slog.String("said", string(bytes.TrimSpace(line))))
 	return len(line), nil
 }

@@ -214,7 +214,11 @@ func TestErrorsNameLineAndCure(t *testing.T) {
 func TestAllErrorsAtOnce(t *testing.T) {
 	_, err := load(t, "sources:\n  m: {provider: makini, max_body: x}\nlog: {level: x}\nlisten: \"${A}\"\n")
 	var got []int
-	for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
+	var all interface{ Unwrap() []error }
+	if !errors.As(err, &all) {
+		t.Fatalf("%T joins nothing", err)
+	}
+	for _, e := range all.Unwrap() {
 		var one *Error
 		if !errors.As(e, &one) {
 			t.Fatalf("%T is no *Error", e)

@@ -38,10 +38,10 @@ func Open(path string, now func() time.Time, log *slog.Logger) (*Ring, error) {
 		return nil, err
 	}
 	if mode := r.stamp.Mode().Perm(); mode&0o077 != 0 {
-		log.Warn("keys file is open to other users of this machine", "file", path, "mode", mode.String(), "fix", "chmod 600 "+path)
+		log.Warn("keys file is open to other users of this machine", slog.String("file", path), slog.String("mode", mode.String()), slog.String("fix", "chmod 600 "+path))
 	}
 	if len(r.keys) == 0 {
-		log.Warn("keys file holds no key: every API request will be refused", "file", path)
+		log.Warn("keys file holds no key: every API request will be refused", slog.String("file", path))
 	}
 	return r, nil
 }
@@ -105,9 +105,9 @@ func (r *Ring) refresh(now time.Time) {
 	}
 	switch {
 	case err != nil && !r.broken:
-		r.log.Error("keys file cannot be read: the keys known before stay valid", "file", r.path, "error", err)
+		r.log.Error("keys file cannot be read: the keys known before stay valid", slog.String("file", r.path), slog.Any("error", err))
 	case err == nil && r.broken:
-		r.log.Info("keys file can be read again", "file", r.path)
+		r.log.Info("keys file can be read again", slog.String("file", r.path))
 	}
 	r.broken = err != nil
 }
