@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -174,8 +175,12 @@ func TestInFlightIsBounded(t *testing.T) {
 
 // TestSlowloris: senders that trickle their headers are cut off, and keep nobody else waiting.
 func TestSlowloris(t *testing.T) {
-	r := newRig(t, rigOptions{timeouts: Timeouts{ReadHeader: 300 * time.Millisecond, Idle: 300 * time.Millisecond}})
-	conns := make([]net.Conn, 100)
+	r := newRig(t, rigOptions{timeouts: Timeouts{ReadHeader: time.Second, Idle: time.Second}})
+	n := 100
+	if os.Getenv("TIDEMARK_LONG") == "1" {
+		n = 2000
+	}
+	conns := make([]net.Conn, n)
 	for i := range conns {
 		conns[i] = r.dial()
 		if _, err := io.WriteString(conns[i], "POST /in/makini HTTP/1.1\r\nHost: x\r\nX-"); err != nil {

@@ -123,6 +123,9 @@ func (c *boundConn) Close() error {
 	return err
 }
 
+// net/http looks for this method without saying so.
+var _ interface{ CloseWrite() error } = (*boundConn)(nil)
+
 // CloseWrite lets net/http end an answer before it closes: without it a
 // sender that is still sending would get a reset in place of its 413.
 func (c *boundConn) CloseWrite() error {

@@ -27,7 +27,7 @@ func contentEncoding(h http.Header) (encoding, bool) {
 	found := identity
 	for _, line := range h["Content-Encoding"] {
 		for _, name := range strings.Split(line, ",") {
-			next := identity
+			var next encoding
 			switch strings.ToLower(strings.Trim(name, " \t")) {
 			case "", "identity":
 				continue

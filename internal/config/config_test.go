@@ -271,8 +271,8 @@ func TestNoSecretIsPrinted(t *testing.T) {
 		}
 		out.Write(j)
 		out.Write(y)
-		slog.New(slog.NewTextHandler(&out, nil)).Info("config", "v", v)
-		slog.New(slog.NewJSONHandler(&out, nil)).Info("config", "v", v)
+		slog.New(slog.NewTextHandler(&out, nil)).Info("config", slog.Any("v", v))
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("config", slog.Any("v", v))
 	}
 	out.WriteString(fmt.Sprint(c.Validate(), c.CheckExposure(false)))
 	if hex := fmt.Sprintf("%x", canary); strings.Contains(out.String(), canary) || strings.Contains(out.String(), hex) {
