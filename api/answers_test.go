@@ -68,6 +68,25 @@ func TestAnswersAreTheContracts(t *testing.T) {
 	}
 }
 
+// No time that a provider can send may make an answer impossible to write.
+func TestTimesAtTheEdges(t *testing.T) {
+	r := newRig(t)
+	times := []string{
+		"9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", "0000-01-01T00:00:00Z",
+		"1677-01-01T00:00:00Z", "2262-04-12T00:00:00Z", "1970-01-01T00:00:00Z", "1899-12-31T23:59:59Z",
+	}
+	for i, at := range times {
+		data := `{"reason":"x","expires_at":"` + at + `"}`
+		r.add(r.event(time.Duration(i)*time.Second, webhook(at, "connection.auth_required", at, "c", data)))
+		s := get200[State](r, "/v1/connections/makini/c")
+		q := get200[Page[Quarantine]](r, "/v1/quarantine")
+		entries := get200[Page[Entry]](r, "/v1/connections/makini/c/events")
+		if n := len(entries.Items) + len(q.Items); n != i+1 || s.Counts.Events != uint64(len(entries.Items)) {
+			t.Errorf("%s: %d entries and %d in quarantine of %d events; state %+v", at, len(entries.Items), len(q.Items), i+1, s)
+		}
+	}
+}
+
 func TestRawIsTheExactBytes(t *testing.T) {
 	r := newRig(t)
 	nasty := "<!doctype html><script>alert(1)</script>\x00\xff\r\n{\"connection_id\":"

@@ -20,7 +20,7 @@ type Options struct {
 	View func() (*projections.View, error)
 	// Log is where bodies are read from.
 	Log eventstore.Reader
-	// Ready tells how each part of the server does, for /readyz.
+	// Ready tells how each part of the server does, for /readyz; nil for no parts.
 	Ready func(context.Context) []Component
 	// Pending tells what waits to be stored; nil for nothing.
 	Pending func() Pending
@@ -79,6 +79,9 @@ func New(o Options) *Handler {
 	}
 	if o.Gatherer == nil {
 		o.Gatherer = prometheus.NewRegistry()
+	}
+	if o.Ready == nil {
+		o.Ready = func(context.Context) []Component { return nil }
 	}
 	if o.Pending == nil {
 		o.Pending = func() Pending { return Pending{} }

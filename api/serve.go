@@ -45,8 +45,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // recovered answers for a handler that panicked; the server lives on.
 func (h *Handler) recovered(out *recorder, r *http.Request, pattern string, failure any) {
-	if failure == http.ErrAbortHandler || r.Context().Err() != nil {
-		panic(http.ErrAbortHandler) // the client is gone: nobody is left to be told
+	if failure == http.ErrAbortHandler || out.gone || r.Context().Err() != nil {
+		panic(http.ErrAbortHandler) // nobody is left to be told
 	}
 	h.o.Logger.LogAttrs(r.Context(), slog.LevelError, "request failed",
 		slog.String("route", pattern), slog.String("code", CodeInternal), slog.String("request_id", requestID(r.Context())),
@@ -57,10 +57,11 @@ func (h *Handler) recovered(out *recorder, r *http.Request, pattern string, fail
 	writeProblem(out, r, problemOf(fmt.Errorf("panic")))
 }
 
-// recorder remembers the status of an answer.
+// recorder remembers how an answer went.
 type recorder struct {
 	http.ResponseWriter
 	status int
+	gone   bool // the client, before it had the whole answer
 }
 
 func (r *recorder) WriteHeader(status int) {
@@ -74,7 +75,9 @@ func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
-	return r.ResponseWriter.Write(b)
+	n, err := r.ResponseWriter.Write(b)
+	r.gone = r.gone || err != nil
+	return n, err
 }
 
 // Unwrap is for http.ResponseController.

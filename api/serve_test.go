@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"sync"
@@ -98,6 +99,40 @@ func TestAPanicIsAnswered(t *testing.T) {
 	}
 	if res, _ := r.send("GET", "/livez"); res.StatusCode != 200 {
 		t.Errorf("after it: %d", res.StatusCode)
+	}
+}
+
+// unwritable is the connection of a client that is gone.
+type unwritable struct{ header http.Header }
+
+func (u unwritable) Header() http.Header     { return u.header }
+func (unwritable) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+func (unwritable) WriteHeader(int)           {}
+
+func TestAClientThatGoesAwayIsNoError(t *testing.T) {
+	r := newRig(t)
+	r.add(r.event(0, webhook("1", "sync.started", "", "c", "")))
+	e := r.event(1, "x")
+	r.add(e)
+	for _, path := range []string{"/v1/connections", "/v1/nothing", "/v1/connections?x=1", "/v1/events/" + e.ID.String() + "/raw", "/docs", "/openapi.json"} {
+		func() {
+			defer func() {
+				if f := recover(); f != nil && f != http.ErrAbortHandler {
+					t.Errorf("GET %s: panic %v", path, f)
+				}
+			}()
+			r.ServeHTTP(unwritable{http.Header{}}, httptest.NewRequest("GET", path, nil))
+		}()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	rec := httptest.NewRecorder()
+	r.ServeHTTP(rec, httptest.NewRequestWithContext(ctx, "GET", "/v1/stats", nil))
+	if rec.Code != statusClientGone {
+		t.Errorf("a request that was given up: %d", rec.Code)
+	}
+	if got := r.logged.String(); got != "" {
+		t.Errorf("logged: %s", got)
 	}
 }
 
