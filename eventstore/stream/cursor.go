@@ -104,7 +104,7 @@ func (c *cursor) wait(ctx context.Context, idle <-chan time.Time) (waited bool, 
 	case errors.Is(err, eventstore.ErrClosed):
 		return false, err
 	case err == nil && c.feed == nil:
-		if c.feed, err = c.log.openFeed(ctx, lk, c.next); err != nil {
+		if err := c.settle(ctx, func() error { c.feed, err = c.log.openFeed(ctx, lk, c.next); return err }); err != nil {
 			return false, err
 		}
 	}
@@ -156,13 +156,17 @@ func (c *cursor) open(ctx context.Context, m *nats.Msg, p eventstore.Position) (
 // look is what an idle cursor does: nothing came, but the server passes over a damaged message
 // without a word, at the end of the log too, so the head is asked.
 func (c *cursor) look(ctx context.Context) (eventstore.Group, error) {
-	head, err := c.log.Head(ctx)
-	switch {
-	case err != nil:
+	var head eventstore.Position
+	err := c.settle(ctx, func() (err error) {
+		if head, err = c.log.Head(ctx); err == nil && head+1 < c.next {
+			return headBehind(head, c.next)
+		}
+		return err
+	})
+	if err != nil {
 		return eventstore.Group{}, err
-	case head+1 < c.next:
-		return eventstore.Group{}, headBehind(head, c.next)
-	case head < c.next:
+	}
+	if head < c.next {
 		return eventstore.Group{}, eventstore.ErrIdle
 	}
 	// A feed may be slow. One that gave nothing all the time since the last look is dead.
@@ -176,32 +180,41 @@ func (c *cursor) look(ctx context.Context) (eventstore.Group, error) {
 	return c.fetch(ctx, head)
 }
 
+// fetch gets the group at c.next, which the feed did not bring although the log reaches to head.
+func (c *cursor) fetch(ctx context.Context, head eventstore.Position) (g eventstore.Group, err error) {
+	err = c.settle(ctx, func() error {
+		g, err = c.log.at(ctx, c.next)
+		if errors.Is(err, eventstore.ErrNotFound) {
+			return fmt.Errorf("%w: there is no readable message at position %d, though the log reaches to %d", eventstore.ErrIntegrity, c.next, head)
+		}
+		return err
+	})
+	return g, err
+}
+
 const (
-	// looks and lookPause are how often, and how far apart, a message is sought before it is called
-	// missing: a leader just elected may need a moment to know all that it has.
-	looks     = 3
+	// looks and lookPause are how often, and how far apart, an external server is asked before what
+	// it says is called damage: a leader just elected may need a moment to know all it has.
+	looks     = 10
 	lookPause = 100 * time.Millisecond
 )
 
-// fetch gets the group at c.next, which the feed did not bring although the log reaches to head.
-func (c *cursor) fetch(ctx context.Context, head eventstore.Position) (eventstore.Group, error) {
+// settle repeats a look that found damage, until it finds none or it is certain.
+func (c *cursor) settle(ctx context.Context, look func() error) error {
 	for i := 1; ; i++ {
-		g, err := c.log.at(ctx, c.next)
-		if !errors.Is(err, eventstore.ErrNotFound) {
-			return g, err
-		}
-		if i == looks {
-			return g, fmt.Errorf("%w: there is no readable message at position %d, though the log reaches to %d", eventstore.ErrIntegrity, c.next, head)
+		err := look()
+		if !errors.Is(err, eventstore.ErrIntegrity) || i == looks || c.log.opts.embedded() {
+			return err
 		}
 		pause := time.NewTimer(lookPause)
 		select {
 		case <-pause.C:
 		case <-c.done:
 			pause.Stop()
-			return g, eventstore.ErrClosed
+			return eventstore.ErrClosed
 		case <-ctx.Done():
 			pause.Stop()
-			return g, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }

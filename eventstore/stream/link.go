@@ -101,6 +101,7 @@ func external(o Options) []nats.Option {
 		nats.ReconnectJitter(250*time.Millisecond, 250*time.Millisecond),
 		nats.PingInterval(5 * time.Second),
 		nats.MaxPingsOutstanding(2),
+		nats.IgnoreAuthErrorAbort(), // credentials may be mended at the server
 	}
 	if o.Credentials != "" {
 		options = append(options, nats.UserCredentials(o.Credentials))

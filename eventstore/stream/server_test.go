@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -56,12 +57,14 @@ type server struct {
 	cmd     *exec.Cmd
 }
 
-// startServer runs a nats-server that syncs every message. It ends with the test.
-func startServer(t testing.TB) *server {
+// startServer runs a nats-server that syncs every message, with more lines of configuration if
+// there are any. It ends with the test.
+func startServer(t testing.TB, more ...string) *server {
 	t.Helper()
 	dir := t.TempDir()
 	s := &server{t: t, config: filepath.Join(dir, "nats.conf"), addr: freeAddr(t), monitor: freeAddr(t)}
 	config := fmt.Sprintf("listen: %s\nhttp: %s\nmax_payload: 8MB\njetstream { store_dir: %q, sync_interval: always }\n", s.addr, s.monitor, dir)
+	config += strings.Join(more, "")
 	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
