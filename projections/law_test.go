@@ -15,6 +15,6 @@ func TestLaw(t *testing.T) {
 // A single hot connection with a long history crosses the levels of blocks.
 func TestLawOfAHotConnection(t *testing.T) {
 	s := projectiontest.Messy
-	s.Sources, s.Connections, s.Events = 1, 1, 1200
+	s.Sources, s.Connections, s.Events = 1, 1, 250
 	rapid.Check(t, func(t *rapid.T) { projectiontest.Law(t, s) })
 }

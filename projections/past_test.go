@@ -15,7 +15,7 @@ import (
 func TestPast(t *testing.T) {
 	for name, s := range map[string]projectiontest.Shape{
 		"several connections": projectiontest.Messy,
-		"one with a history":  {Sources: 1, Connections: 1, Events: 1200, Ties: 20, Timeless: 5, Skewed: 5, Late: 10, Duplicates: 10, Conflicts: 30},
+		"one with a history":  {Sources: 1, Connections: 1, Events: 150, Ties: 20, Timeless: 5, Skewed: 5, Late: 10, Duplicates: 10, Conflicts: 30},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
@@ -25,7 +25,7 @@ func TestPast(t *testing.T) {
 				log, oracle := projectiontest.Store(projectiontest.Groups(rng, projectiontest.Draw(rng, s), 8))
 				db := projectiontest.Open(t, vfs.NewMem())
 				_ = projectiontest.Project(t, db, log, projectiontest.Definitions(t, s), 100, 0).Close()
-				projectiontest.CheckPast(t, rng, db, oracle, 12)
+				projectiontest.CheckPast(t, rng, db, oracle, 5)
 				_ = db.Close()
 			})
 		})

@@ -187,3 +187,54 @@ func TestAnyBatchesSameRows(t *testing.T) {
 		}
 	})
 }
+
+// A long history crosses every level of blocks, in order, late and in bulk.
+func TestDeepTimeline(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	es := history(rng, 20_000)
+	slices.SortFunc(es, func(a, b *timeline.Entry) int { return a.Key.Compare(b.Key) })
+	var late, rest []*timeline.Entry
+	for _, e := range es {
+		if rng.IntN(50) == 0 {
+			late = append(late, e)
+		} else {
+			rest = append(rest, e)
+		}
+	}
+	db := open(t)
+	c := timeline.ConnOf("s", "c")
+	var root timeline.Summary
+	var spine timeline.Spine
+	for part := range slices.Chunk(rest, 700) {
+		apply(t, db, c, &root, &spine, part)
+	}
+	rng.Shuffle(len(late), func(i, j int) { late[i], late[j] = late[j], late[i] })
+	for _, e := range late {
+		apply(t, db, c, &root, &spine, []*timeline.Entry{e})
+	}
+	once := open(t)
+	var root2 timeline.Summary
+	var spine2 timeline.Spine
+	apply(t, once, c, &root2, &spine2, es)
+	if !bytes.Equal(dump(t, db), dump(t, once)) || root != root2 || spine != spine2 {
+		t.Fatal("rows depend on the order of arrival")
+	}
+	if spine.Start[Levels] == timeline.MinKey && spine.Start[Levels-1] == timeline.MinKey {
+		t.Fatal("the history is too short for this test")
+	}
+	r := timeline.NewReader(db.Reader, c, &spine)
+	defer func() { _ = r.Close() }()
+	for range 50 {
+		a, b := es[rng.IntN(len(es))].Key, es[rng.IntN(len(es))].Key
+		known := rng.Int64N(int64(len(es))) * 1000
+		got, err := r.Range(a, b, known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fold(es, a, b, known); got != want {
+			t.Fatalf("range %v..%v known %d: %+v, want %+v", a, b, known, got, want)
+		}
+	}
+}
+
+const Levels = timeline.Levels
