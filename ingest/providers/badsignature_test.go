@@ -180,6 +180,46 @@ func TestIDsThatMoveTheBoundary(t *testing.T) {
 	}
 }
 
+// TestIDAfterTheBody: behind the body, an id must not hold the text before it.
+func TestIDAfterTheBody(t *testing.T) {
+	now := time.Unix(1614265330, 0)
+	d := define(t, "scheme: hmac\nheader: X-S\ncontent: \"{body}.{id}\"\nid: {header: X-Id}")
+	header, err := d.Sign(NewSecret("s"), "b", now, []byte("x.a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := verifier(t, d, "s")
+	if _, err := v.Verify(Request{Header: header, Body: []byte("x.a")}, now); err != nil {
+		t.Fatal(err)
+	}
+	header.Set("X-Id", "a.b") // signs x.a.b too
+	if _, err := v.Verify(Request{Header: header, Body: []byte("x")}, now); !errors.Is(err, ErrMalformed) {
+		t.Fatalf("the boundary moved and it passed: %v", err)
+	}
+}
+
+// TestRotation: each of two secrets passes, in every scheme.
+func TestRotation(t *testing.T) {
+	now := time.Unix(1614265330, 0)
+	for _, signature := range []string{githubSignature, stripeSignature, "scheme: standard-webhooks", "scheme: token\nheader: X-T", "scheme: basic"} {
+		d := define(t, signature)
+		secrets := []string{"b2xkZXI6c2VjcmV0", "bmV3ZXI6c2VjcmV0"}
+		if d.Scheme() == "basic" {
+			secrets = []string{"u:old", "u:new"}
+		}
+		v := verifier(t, d, secrets...)
+		for _, secret := range secrets {
+			header, err := d.Sign(NewSecret(secret), "m", now, []byte("b"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := v.Verify(Request{Header: header, Body: []byte("b")}, now); err != nil {
+				t.Errorf("%s: %v", signature, err)
+			}
+		}
+	}
+}
+
 // TestDecodeSignature compares with the standard library over random inputs.
 func TestDecodeSignature(t *testing.T) {
 	dst := make([]byte, 32)

@@ -7,6 +7,7 @@ import (
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
 	"cel.dev/cel-go/interpreter"
 )
 
@@ -17,18 +18,18 @@ import (
 func (m *activation) ResolveName(name string) (any, bool) {
 	switch name {
 	case "body":
-		if m.celBody == nil {
-			m.celBody = m.celValue(0)
+		if m.celBody[m.use] == nil {
+			m.celBody[m.use] = m.celValue(0)
 		}
-		return m.celBody, true
+		return m.celBody[m.use], true
 	case "data":
 		if m.data == noNode { // absent: nothing can be selected from it
 			return types.NewStringInterfaceMap(types.DefaultTypeAdapter, nil), true
 		}
-		if m.celData == nil {
-			m.celData = m.celValue(m.data)
+		if m.celData[m.use] == nil {
+			m.celData[m.use] = m.celValue(m.data)
 		}
-		return m.celData, true
+		return m.celData[m.use], true
 	case "type":
 		return types.String(m.typ), true
 	case "headers":
@@ -59,7 +60,7 @@ func (m *activation) celValue(n int) ref.Val {
 	case kindBool:
 		return types.Bool(d.text[k.start] == 't')
 	case kindNumber:
-		return celNumber(string(d.raw(n)))
+		return celNumber(string(d.raw(n)), m.use)
 	case kindString:
 		text, _ := d.string(n, nil)
 		return types.String(text)
@@ -70,20 +71,43 @@ func (m *activation) celValue(n int) ref.Val {
 		}
 		return types.NewRefValList(types.DefaultTypeAdapter, list)
 	default:
-		members := map[ref.Val]ref.Val{}
+		members, names := map[ref.Val]ref.Val{}, []ref.Val{}
 		for i := n + 1; i < int(k.next); i = int(d.nodes[i+1].next) {
 			if d.nodes[i+1].kind != kindNull {
-				members[types.String(d.nameText(&d.nodes[i]))] = m.celValue(i + 1)
+				name := types.String(d.nameText(&d.nodes[i]))
+				members[name] = m.celValue(i + 1)
+				names = append(names, name)
 			}
 		}
-		return types.NewRefValMap(types.DefaultTypeAdapter, members)
+		return &object{types.NewRefValMap(types.DefaultTypeAdapter, members), names}
 	}
 }
 
+// object is a map that is iterated in the order of the body: the order of a Go
+// map differs from run to run, and a rebuild must read what was read before.
+type object struct {
+	traits.Mapper
+	names []ref.Val
+}
+
+// Iterator goes through the names.
+func (o *object) Iterator() traits.Iterator {
+	return types.NewRefValList(types.DefaultTypeAdapter, o.names).Iterator()
+}
+
+// use is what CEL's answer is for.
+type use uint8
+
+const (
+	forCondition use = iota
+	forValue
+	uses
+)
+
 // celNumber converts a JSON number: to int or uint where it is an integer of 64
-// bits, to double where it has a point or an exponent. A longer integer is an
-// error to whoever touches it, because a double would change its digits.
-func celNumber(text string) ref.Val {
+// bits, else to double. Where a value is computed, a longer integer is an error
+// to whoever touches it: a double would change its digits, and with them an id.
+func celNumber(text string, u use) ref.Val {
 	if !strings.ContainsAny(text, ".eE") {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return types.Int(n)
@@ -91,7 +115,9 @@ func celNumber(text string) ref.Val {
 		if n, err := strconv.ParseUint(text, 10, 64); err == nil {
 			return types.Uint(n)
 		}
-		return types.NewErr("an integer of more than 64 bits keeps its digits only where an expression is nothing but the path to it")
+		if u == forValue {
+			return types.NewErr("an integer of more than 64 bits keeps its digits only where an expression is nothing but the path to it")
+		}
 	}
 	f, _ := strconv.ParseFloat(text, 64) // beyond its range it is an infinity
 	return types.Double(f)

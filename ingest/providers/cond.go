@@ -160,7 +160,7 @@ func inList(args []celast.Expr) *cond {
 		return nil
 	}
 	p, ok := pathOf(args[0])
-	if !ok || !p.isField() {
+	if !ok || !p.isField() || args[1].AsList().Size() == 0 { // CEL takes an empty list for false, also of what is absent
 		return nil
 	}
 	c := &cond{op: opIn, path: p}

@@ -172,6 +172,7 @@ func TestDefinitionErrors(t *testing.T) {
 		{"when is a text", rule("      when: '\"a\"'\n"), "mine.yaml:9: mapping.rules[0].when: the expression `\"a\"` gives string, not a boolean"},
 		{"when", rule("      when: data.x ==\n"), "mine.yaml:9: mapping.rules[0].when: the expression `data.x ==` is wrong"},
 		{"null", rule("      when: data.x == null\n"), "write !has"},
+		{"map without order", rule("      when: '{\"a\":1}.exists(k, k == data.x)'\n"), "no fixed order"},
 		{"all headers", rule("      when: size(headers) > 1\n"), "one by one"},
 		{"header by a value", rule("      when: headers[data.x] == \"1\"\n"), "one by one"},
 		{"header in capitals", rule("      when: headers[\"X-Kind\"] == \"1\"\n"), "lower case"},

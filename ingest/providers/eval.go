@@ -100,6 +100,7 @@ func (m *Mapper) eval(e *expr) (value, *Unplaceable) {
 			return value{}, e.failed(errors.New("the header is not UTF-8"))
 		}
 	}
+	m.use = forValue
 	out, _, err := e.program.Eval((*activation)(m))
 	if err != nil {
 		if absent, _ := missing(err); absent {
@@ -121,6 +122,7 @@ func (m *Mapper) holds(e *expr) (bool, *Unplaceable) {
 			return t == isTrue, nil
 		}
 	}
+	m.use = forCondition
 	out, _, err := e.program.Eval((*activation)(m))
 	if err != nil {
 		if absent, mismatch := missing(err); absent || mismatch {

@@ -153,6 +153,12 @@ func (c *compiler) check(e celast.Expr) (problem string) {
 			if e.AsIdent() == "headers" {
 				used++
 			}
+		case celast.ComprehensionKind:
+			celast.PostOrderVisit(e.AsComprehension().IterRange(), celast.NewExprVisitor(func(e celast.Expr) {
+				if e.Kind() == celast.MapKind {
+					problem = "going through a map that is written out has no fixed order; use a list"
+				}
+			}))
 		case celast.SelectKind, celast.CallKind:
 			p, ok := pathOf(e)
 			if !ok && e.Kind() == celast.SelectKind && e.AsSelect().IsTestOnly() {

@@ -17,8 +17,9 @@ type Mapper struct {
 	// Of the event at hand.
 	header           func(name string) string
 	typ              []byte
-	data             int // the node of data
-	celBody, celData ref.Val
+	data             int           // the node of data
+	celBody, celData [uses]ref.Val // built when CEL first asks
+	use              use
 
 	scratch []byte // texts that had to be decoded
 	out     []byte // the observation's texts, until they become one string
@@ -37,7 +38,8 @@ func (d *Definition) NewMapper() *Mapper { return &Mapper{def: d} }
 // *Unplaceable. Equal bodies and headers give equal results, whatever was mapped before.
 func (m *Mapper) Map(body []byte, header func(name string) string) (Observation, error) {
 	o, err := m.read(body, header)
-	m.celBody, m.celData, m.header, m.doc.text, m.typ = nil, nil, nil, nil, nil
+	m.celBody, m.celData = [uses]ref.Val{}, [uses]ref.Val{}
+	m.header, m.doc.text, m.typ = nil, nil, nil
 	if cap(m.scratch) > keepScratch {
 		m.scratch = nil
 	}

@@ -198,7 +198,7 @@ func (f timeFormat) unix(b []byte) (time.Time, string) {
 	}
 	n, ok := int64(0), true
 	for _, c := range whole {
-		if n > (math.MaxInt64-9)/10 {
+		if n > (math.MaxInt64-int64(c-'0'))/10 {
 			ok = false
 			break
 		}
