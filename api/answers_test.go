@@ -68,6 +68,25 @@ func TestAnswersAreTheContracts(t *testing.T) {
 	}
 }
 
+func TestLagIsCountedAndThenEstimated(t *testing.T) {
+	r := newRig(t, func(o *Options) { o.Now = func() time.Time { return day.Add(time.Minute) } })
+	r.add(r.event(0, "x"))
+	if s := get200[Stats](r, "/v1/stats"); s.Lag != (Lag{}) || s.Head != 1 || s.Checkpoint != 1 {
+		t.Errorf("nothing behind: %+v", s)
+	}
+	r.store(r.event(30*time.Second, "a"), r.event(40*time.Second, "b"))
+	r.store(r.event(50*time.Second, "c"))
+	if s := get200[Stats](r, "/v1/stats"); s.Lag != (Lag{Events: 3, Seconds: 30}) || s.Head != 3 {
+		t.Errorf("three events behind: %+v", s)
+	}
+	for range 298 {
+		r.store(r.event(time.Hour, "a"), r.event(time.Hour, "b"))
+	}
+	if s := get200[Stats](r, "/v1/stats"); s.Lag.Events < 590 || s.Lag.Events > 600 || s.Head != 301 {
+		t.Errorf("599 events behind: %+v", s)
+	}
+}
+
 // No time that a provider can send may make an answer impossible to write.
 func TestTimesAtTheEdges(t *testing.T) {
 	r := newRig(t)

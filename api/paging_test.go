@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,9 @@ func follow[T any](r *rig, path string, query url.Values, between func()) (all [
 	r.t.Helper()
 	for {
 		page := get200[Page[T]](r, path+"?"+query.Encode())
+		if limit, err := strconv.Atoi(query.Get("limit")); err == nil && len(page.Items) > limit {
+			r.t.Errorf("%s?%s: %d items", path, query.Encode(), len(page.Items))
+		}
 		all = append(all, page.Items...)
 		pages++
 		if page.Next == nil {
@@ -163,6 +167,9 @@ func TestTimelineFilters(t *testing.T) {
 	}
 	at := func(m int) string { return day.Add(time.Duration(m) * time.Minute).Format(time.RFC3339) }
 	r.maxScan = 7
+	if page := get200[Page[Entry]](r, "/v1/connections/makini/c/events?type=rare"); len(page.Items) != 0 || page.Next == nil {
+		t.Errorf("a page that looked at 7 entries: %+v", page)
+	}
 	for _, c := range []struct {
 		query url.Values
 		want  []int
@@ -181,5 +188,15 @@ func TestTimelineFilters(t *testing.T) {
 		if !slices.Equal(minutes(got), c.want) {
 			t.Errorf("%v: %v, want %v", c.query, minutes(got), c.want)
 		}
+	}
+}
+
+func TestQuarantineWithinAGroup(t *testing.T) {
+	r := newRig(t)
+	r.add(r.event(0, "a"), r.event(0, "b"), r.event(0, "c"))
+	r.add(r.event(1, "d"), r.event(1, "e"))
+	all, pages := follow[Quarantine](r, "/v1/quarantine", url.Values{"limit": {"1"}}, nil)
+	if len(all) != 5 || pages != 5 || all[1].Index != 1 || all[4].Position != 2 {
+		t.Errorf("%d pages: %+v", pages, all)
 	}
 }
