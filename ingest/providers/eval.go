@@ -137,3 +137,46 @@ func (m *Mapper) holds(e *expr) (bool, *Unplaceable) {
 func (e *expr) failed(err error) *Unplaceable {
 	return unplaceable(CodeExpression, fmt.Sprintf("%s: the expression `%s` failed: %v", e.where, cut(e.source, 200), err))
 }
+
+// kinds is a set of kinds.
+type kinds uint16
+
+const (
+	scalarKinds = kinds(1<<kindString | 1<<kindNumber)
+	detailKinds = scalarKinds | 1<<kindBool
+)
+
+// text returns the first text that the list gives: not absent, not null, not "",
+// and of one of the kinds. A number's text is its literal, digit for digit.
+func (m *Mapper) text(list []*expr, of kinds) ([]byte, *Unplaceable) {
+	for _, e := range list {
+		v, err := m.eval(e)
+		if err != nil {
+			return nil, err
+		}
+		if of&(1<<v.kind) != 0 && len(v.text) > 0 {
+			return v.text, nil
+		}
+	}
+	return nil, nil
+}
+
+// first returns the first value of the list that is not absent, not null and not "".
+func (m *Mapper) first(list []*expr) (value, *Unplaceable) {
+	for _, e := range list {
+		v, err := m.eval(e)
+		if err != nil {
+			return v, err
+		}
+		if v.kind != kindAbsent && (v.kind != kindString || len(v.text) > 0) {
+			return v, nil
+		}
+	}
+	return value{}, nil
+}
+
+// emptyString reports whether node n is "".
+func (m *Mapper) emptyString(n int) bool {
+	k := &m.doc.nodes[n]
+	return k.kind == kindString && k.end-k.start == 2
+}

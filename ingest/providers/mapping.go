@@ -1,9 +1,7 @@
 package providers
 
 import (
-	"fmt"
 	"sort"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -25,20 +23,6 @@ type mapping struct {
 type typeRules struct {
 	name  string // the type, so that observations share one string
 	rules []int
-}
-
-// rule says what one kind of event means.
-type rule struct {
-	name      string
-	types     []string
-	prefixes  []string
-	when      *expr // nil: always
-	sets      [NumFacets]Value
-	reason    []*expr
-	code      []*expr
-	message   []*expr
-	requestID []*expr
-	expiresAt []*expr
 }
 
 // Limits on a definition.
@@ -139,86 +123,6 @@ func (f fields) timeFormat() (timeFormat, error) {
 	return t, nil
 }
 
-func (m *mapping) parseRules(c *compiler, f fields) error {
-	nodes := f.list("rules")
-	if len(nodes) > maxRules {
-		return f.errorf("rules", "more than %d rules", maxRules)
-	}
-	lines := map[string]int{}
-	for i, n := range nodes {
-		r, err := c.rule(n, fmt.Sprintf("mapping.rules[%d]", i))
-		if err != nil {
-			return err
-		}
-		line := resolve(n).Line
-		if first := lines[r.name]; first != 0 {
-			return c.r.errorf(line, "mapping.rules[%d]: the rule on line %d has the name %q already", i, first, r.name)
-		}
-		lines[r.name] = line
-		m.rules = append(m.rules, r)
-	}
-	return nil
-}
-
-func (c *compiler) rule(n *yaml.Node, where string) (rule, error) {
-	var r rule
-	f, err := c.r.fields(n, where, "name", "type", "type_prefix", "when", "set", "reason", "code", "message", "request_id", "expires_at")
-	if err != nil {
-		return r, err
-	}
-	if r.name, err = f.text("name"); err != nil {
-		return r, err
-	}
-	if r.name == "" || len(r.name) > maxRuleName {
-		return r, c.r.errorf(f.line, "%s needs a name of at most %d bytes: people read it in explanations", where, maxRuleName)
-	}
-	if r.types, err = f.texts("type"); err != nil {
-		return r, err
-	}
-	if r.prefixes, err = f.texts("type_prefix"); err != nil {
-		return r, err
-	}
-	if f.has("when") {
-		if r.when, err = c.compile(f.values["when"], f.name("when"), variables, true); err != nil {
-			return r, err
-		}
-	}
-	if !f.has("set") {
-		return r, c.r.errorf(f.line, "%s has no `set:`; write `set: {}` for a rule that sets nothing", where)
-	}
-	if err := r.parseSets(f); err != nil {
-		return r, err
-	}
-	for _, list := range []struct {
-		key string
-		to  *[]*expr
-	}{{"reason", &r.reason}, {"code", &r.code}, {"message", &r.message}, {"request_id", &r.requestID}, {"expires_at", &r.expiresAt}} {
-		if *list.to, err = c.list(f, list.key, variables); err != nil {
-			return r, err
-		}
-	}
-	return r, nil
-}
-
-// parseSets reads the facets that a rule sets, checking the values.
-func (r *rule) parseSets(f fields) error {
-	set, err := f.r.fields(f.values["set"], f.name("set"), facetNames[:]...)
-	if err != nil {
-		return err
-	}
-	for facet := range NumFacets {
-		if !set.has(facet.String()) {
-			continue
-		}
-		text, err := set.word(facet.String(), facet.Values()...)
-		if err != nil {
-			return err
-		}
-		r.sets[facet], _ = facet.ParseValue(text)
-	}
-	return nil
-}
-
 // indexRules lists, for each type that a rule names, the rules that it can meet.
 func (m *mapping) indexRules() {
 	m.byType = map[string]*typeRules{}
@@ -246,25 +150,6 @@ func (m *mapping) rulesFor(t string) []int {
 		}
 	}
 	return out
-}
-
-// meets reports whether the rule is for the type: one of its types, or with one
-// of its prefixes, or any where it names neither.
-func (r *rule) meets(t string) bool {
-	if len(r.types) == 0 && len(r.prefixes) == 0 {
-		return true
-	}
-	for _, exact := range r.types {
-		if exact == t {
-			return true
-		}
-	}
-	for _, p := range r.prefixes {
-		if strings.HasPrefix(t, p) {
-			return true
-		}
-	}
-	return false
 }
 
 // sortedUnion merges two lists of names.

@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"net/http"
-	"sort"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -45,94 +44,6 @@ type search struct {
 	ids        []capturedPlace
 	budget     int
 	found      []Construction
-}
-
-// capturedSignature is a text of the request that has the form of a signature.
-type capturedSignature struct {
-	Construction // header, prefix, separator, key, algorithm, encoding
-	bytes        []byte
-}
-
-// capturedPlace is a text that may be an id or a timestamp.
-type capturedPlace struct{ header, key, value string }
-
-// collect goes through the headers for what may be signatures, ids and timestamps.
-func (s *search) collect() {
-	for name := range s.request.Header {
-		s.names = append(s.names, name)
-	}
-	sort.Strings(s.names)
-	if len(s.names) > searchHeaders {
-		s.names = s.names[:searchHeaders]
-	}
-	for _, name := range s.names {
-		for _, value := range s.request.Header[name] {
-			if len(value) > maxHeader {
-				continue
-			}
-			if len(value) <= 16 && value != "" && digits([]byte(value), 0) == len(value) {
-				s.times = place1(s.times, capturedPlace{header: name, value: value})
-			}
-			if strings.HasSuffix(strings.ToLower(name), "id") || strings.HasSuffix(strings.ToLower(name), "-delivery") {
-				s.ids = place1(s.ids, capturedPlace{header: name, value: value})
-			}
-			s.takeApart(name, value)
-		}
-	}
-}
-
-func place1(list []capturedPlace, p capturedPlace) []capturedPlace {
-	if len(list) < searchPlaces {
-		list = append(list, p)
-	}
-	return list
-}
-
-// takeApart looks for signatures in a header's value: the value, what follows a
-// prefix like sha256=, entries key=value, and Standard Webhooks' lists.
-func (s *search) takeApart(header, value string) {
-	s.addSignature(Construction{Header: header}, value)
-	if i := strings.IndexByte(value, '='); i > 0 && i < 16 && !strings.Contains(value, ",") {
-		s.addSignature(Construction{Header: header, Prefix: value[:i+1]}, value[i+1:])
-	}
-	for _, separator := range []string{",", ";", " "} {
-		entries := strings.SplitN(value, separator, 2*maxSignatures+1)
-		if len(entries) == 1 && separator != " " {
-			continue
-		}
-		for _, entry := range entries {
-			entry = strings.Trim(entry, " \t")
-			if version, text, ok := strings.Cut(entry, ","); ok && separator == " " {
-				s.addSignature(Construction{Header: header, Separator: separator, Prefix: version + ","}, text)
-				continue
-			}
-			key, text, ok := strings.Cut(entry, "=")
-			if !ok {
-				continue
-			}
-			if digits([]byte(text), 0) == len(text) && text != "" && len(text) <= 16 {
-				s.times = place1(s.times, capturedPlace{header: header, key: key, value: text})
-			}
-			s.addSignature(Construction{Header: header, Separator: separator, Key: key}, text)
-		}
-	}
-}
-
-// addSignature keeps a text that is the encoding of a hash's length in bytes.
-func (s *search) addSignature(c Construction, text string) {
-	for _, algorithm := range []string{"sha256", "sha1", "sha512"} {
-		for _, encoding := range []string{"hex", "base64"} {
-			sum := make([]byte, hashOf(algorithm)().Size())
-			if len(s.signatures) == searchSignatures || !decodeSignature(sum, text, encoding) {
-				continue
-			}
-			c.Algorithm, c.Encoding = algorithm, encoding
-			if encoding == "base64" && strings.ContainsAny(text, "-_") {
-				c.Encoding = "base64url"
-			}
-			s.signatures = append(s.signatures, capturedSignature{c, sum})
-		}
-	}
 }
 
 // plain looks for the secret itself, and for Standard Webhooks' public keys.
@@ -224,7 +135,7 @@ func (s *search) bodies() []bodyForm {
 		out = append(out, bodyForm{append(body[:len(body):len(body)], '\n'), "the signed body ends with a newline: something cut it off on the way"})
 	}
 	compact := jsontext.Value(bytes.Clone(body))
-	if compact.Compact() == nil && !bytes.Equal(compact, body) {
+	if compact.Compact() == nil && string(compact) != string(body) {
 		out = append(out, bodyForm{compact, "the signed body is the compact form of this one: something formatted it anew on the way"})
 	}
 	return out
