@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// costLimit bounds one evaluation of one expression, about a millisecond.
+	// costLimit bounds one evaluation of one expression: some milliseconds of work.
 	costLimit = 100_000
 	// maxExpression is the longest expression in bytes.
 	maxExpression = 4096
