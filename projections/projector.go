@@ -38,6 +38,8 @@ type Projector struct {
 	db      *kv.DB
 	mappers map[string]*providers.Mapper
 
+	outdated []string
+
 	done meta // as the directory has it
 	next meta // with the batch at hand
 
@@ -75,8 +77,15 @@ func NewProjector(db *kv.DB, definitions map[string]*providers.Definition) (*Pro
 	p := &Projector{db: db, done: m, mappers: map[string]*providers.Mapper{}, batch: db.Batch()}
 	for source, d := range definitions {
 		p.mappers[source] = d.NewMapper()
-		p.done.Definitions[source] = d.Digest()
+		switch was := p.done.Definitions[source]; was {
+		case "":
+			p.done.Definitions[source] = d.Digest()
+		case d.Digest():
+		default:
+			p.outdated = append(p.outdated, source)
+		}
 	}
+	slices.Sort(p.outdated)
 	p.writer = timeline.NewWriter(db.Reader, p.batch)
 	p.header = func(name string) string {
 		for _, h := range p.headers {
@@ -108,6 +117,10 @@ func (p *Projector) Checkpoint() Checkpoint { return p.done.Checkpoint }
 
 // Stats returns what the directory holds, the batch at hand left out.
 func (p *Projector) Stats() Stats { return p.done.Stats }
+
+// Outdated names the sources whose definition is another than the one the
+// directory was made with. Their new events are mapped by the new one; only a rebuild does the same to the old.
+func (p *Projector) Outdated() []string { return p.outdated }
 
 // Pending returns the number of events in the batch at hand.
 func (p *Projector) Pending() int { return p.events }

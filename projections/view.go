@@ -22,8 +22,9 @@ var ErrNotFound = errors.New("not found")
 // View answers questions about one moment: everything it says stands on one
 // checkpoint. Safe for concurrent use; the caller closes it.
 type View struct {
-	kv   *kv.View
-	meta meta
+	kv     *kv.View
+	meta   meta
+	closed func()
 }
 
 // NewView returns a view of the directory's last batch.
@@ -36,8 +37,17 @@ func NewView(db *kv.DB) (*View, error) {
 	return &View{kv: v, meta: m}, nil
 }
 
+// OnClose has f called when the view is closed, in place of an earlier f.
+func (v *View) OnClose(f func()) { v.closed = f }
+
 // Close frees the view.
-func (v *View) Close() error { return v.kv.Close() }
+func (v *View) Close() error {
+	err := v.kv.Close()
+	if v.closed != nil {
+		v.closed()
+	}
+	return err
+}
 
 // Checkpoint returns the position that the view stands on, and the counts up to it.
 func (v *View) Checkpoint() Checkpoint { return v.meta.Checkpoint }

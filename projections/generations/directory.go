@@ -1,0 +1,104 @@
+package generations
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// current says which generation serves. It is replaced whole, so a crash leaves
+// the old or the new one.
+type current struct {
+	Serving  string `json:"serving"`
+	Previous string `json:"previous,omitempty"`
+}
+
+const (
+	currentFile = "CURRENT"
+	jobFile     = "rebuild.json"
+	reportDir   = "reports"
+	// damagedMark is the suffix of a file beside a directory that was found
+	// damaged while it was in use: the next start does not open it again.
+	damagedMark = ".damaged"
+)
+
+func (s *Set) path(name string) string { return filepath.Join(s.o.Root, name) }
+
+func (s *Set) loadCurrent() error {
+	b, err := os.ReadFile(s.path(currentFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		s.current = current{Serving: "g000001"}
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &s.current)
+	}
+	if err != nil || s.current.Serving == "" {
+		// The name alone is lost; the log gives everything back.
+		s.o.Logger.Warn("cannot tell which projections served last; they are made anew from the log", "file", s.path(currentFile), "error", err)
+		s.current = current{Serving: s.nextName()}
+	}
+	return nil
+}
+
+// nextName is the first name behind all those that are or were there.
+func (s *Set) nextName() string {
+	next := 1
+	entries, _ := os.ReadDir(s.o.Root)
+	for _, e := range entries {
+		var n int
+		if _, err := fmt.Sscanf(e.Name(), "g%06d", &n); err == nil {
+			next = max(next, n+1)
+		}
+	}
+	return fmt.Sprintf("g%06d", next)
+}
+
+// writeFile replaces a file whole and durably.
+func writeFile(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return err
+	}
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// tidy removes the generations that nothing refers to any more.
+func (s *Set) tidy() {
+	keep := map[string]bool{s.current.Serving: true, s.current.Previous: true, s.job.Generation: s.job.State.unfinished()}
+	entries, err := os.ReadDir(s.o.Root)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		var n int
+		if _, err := fmt.Sscanf(e.Name(), "g%06d", &n); err != nil || !e.IsDir() || keep[e.Name()] {
+			continue
+		}
+		if _, err := os.Stat(s.path(e.Name() + damagedMark)); err == nil {
+			continue // left for whoever wants to look at the damage
+		}
+		if err := os.RemoveAll(s.path(e.Name())); err != nil {
+			s.o.Logger.Warn("an old generation could not be removed", "generation", e.Name(), "error", err)
+		}
+	}
+}

@@ -1,0 +1,270 @@
+package generations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/tidemark-dev/tidemark/eventstore"
+	"github.com/tidemark-dev/tidemark/ingest/providers"
+	"github.com/tidemark-dev/tidemark/projections"
+	"github.com/tidemark-dev/tidemark/projections/kv"
+)
+
+// Options configures a Set.
+type Options struct {
+	// Root is the directory that holds the generations.
+	Root string
+	// KV is how they are opened; its Fatal is replaced by Fatal below.
+	KV  kv.Options
+	Log eventstore.Reader
+	// Definitions maps each source to what its events mean.
+	Definitions map[string]*providers.Definition
+	Now         func() time.Time
+	Logger      *slog.Logger
+	Metrics     *projections.Metrics
+	// Hub is told what the serving generation's batches change.
+	Hub *projections.Hub
+	// Fatal is called where a directory cannot go on (a full disk, a failed fsync,
+	// damage found in the background). It must not return.
+	Fatal func(path string, err error)
+	// Batch bounds the events of a live batch; 0 for projections.DefaultBatch.
+	Batch int
+}
+
+// Set is the serving generation, the one before it, and the rebuild under way, if any.
+type Set struct {
+	o Options
+
+	mu      sync.Mutex
+	current current
+	serving *generation
+	runner  *projections.Runner
+	retired sync.WaitGroup
+
+	job     Job
+	control control
+	// swaps carries a generation that is to take over, and work a job to be done.
+	swaps chan swap
+	work  chan struct{}
+}
+
+// swap asks Run to let another generation take over.
+type swap struct {
+	to   *generation
+	done chan error
+}
+
+// Open opens the serving generation. One that is damaged, or of another
+// version, is left as it is, and the next one is filled from the log. It starts nothing.
+func Open(o Options) (*Set, error) {
+	if err := os.MkdirAll(o.Root, 0o700); err != nil {
+		return nil, fmt.Errorf("make the directory of the projections: %w", err)
+	}
+	s := &Set{o: o, swaps: make(chan swap), work: make(chan struct{}, 1)}
+	if err := s.loadCurrent(); err != nil {
+		return nil, err
+	}
+	if err := s.loadJob(); err != nil {
+		return nil, err
+	}
+	g, err := s.open(s.current.Serving)
+	if unusable(err) {
+		name := s.nextName()
+		o.Logger.Warn("the projections cannot be used and are made anew from the log, in a directory beside them; the old one can be deleted",
+			"error", err, "old", s.path(s.current.Serving), "new", s.path(name))
+		s.current = current{Serving: name, Previous: s.current.Previous}
+		g, err = s.open(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.serving = g
+	s.serve(g)
+	if err := writeFile(s.path(currentFile), s.current); err != nil {
+		return nil, errors.Join(fmt.Errorf("say which projections serve: %w", err), s.Close())
+	}
+	s.tidy()
+	s.outdated()
+	return s, nil
+}
+
+func unusable(err error) bool {
+	return errors.Is(err, kv.ErrDamaged) || errors.Is(err, projections.ErrOtherVersion) || errors.Is(err, projections.ErrUnfinished)
+}
+
+// serve makes a generation the one that follows the log. s.mu is held, or nobody else has s yet.
+func (s *Set) serve(g *generation) {
+	g.projector.Hub = s.o.Hub
+	s.serving = g
+	s.runner = projections.NewRunner(projections.RunnerOptions{
+		Log: s.o.Log, Projector: g.projector, Batch: s.o.Batch, Logger: s.o.Logger, Metrics: s.o.Metrics})
+}
+
+// outdated begins a rebuild where the serving generation was made with other definitions.
+func (s *Set) outdated() {
+	changed := s.serving.projector.Outdated()
+	if len(changed) == 0 || s.job.State.unfinished() {
+		return
+	}
+	s.o.Logger.Warn("definitions have changed: the projections made with the former ones go on serving, and new ones are made in the background", "sources", changed)
+	if _, err := s.Start(Request{Reason: "definitions changed"}); err != nil {
+		s.o.Logger.Error("the rebuild could not be begun", "error", err)
+	}
+}
+
+// Close closes the serving generation after the last view. Call it after Run returned.
+func (s *Set) Close() error {
+	s.retired.Wait()
+	return s.serving.close()
+}
+
+// View returns a view of the serving generation's last batch. The caller closes it.
+func (s *Set) View() (*projections.View, error) {
+	s.mu.Lock()
+	g := s.serving
+	g.hold()
+	s.mu.Unlock()
+	v, err := projections.NewView(g.db)
+	if err != nil {
+		g.release()
+		return nil, err
+	}
+	v.OnClose(g.release)
+	return v, nil
+}
+
+// Path is the directory of the serving generation.
+func (s *Set) Path() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.path(s.serving.name)
+}
+
+// Metrics samples the serving generation's directory.
+func (s *Set) Metrics() kv.Metrics {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.serving.db.Metrics()
+}
+
+// CheckTail compares the log with what the serving generation has read of it, before Run.
+func (s *Set) CheckTail(ctx context.Context) error {
+	return projections.CheckTail(ctx, s.o.Log, s.serving.projector.Checkpoint())
+}
+
+// Err returns why the serving generation does not follow the log, nil while it
+// does, like projections.Runner.Err.
+func (s *Set) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.runner.Err()
+}
+
+// Run follows the log with the serving generation, carries out rebuilds beside
+// it, and lets their generations take over, until ctx ends. A projection that stops for good
+// is reported by Err, and queries and rebuilds go on.
+func (s *Set) Run(ctx context.Context) error {
+	jobs := make(chan struct{})
+	jobCtx, stopJobs := context.WithCancel(ctx)
+	defer func() { stopJobs(); <-jobs }()
+	go func() {
+		defer close(jobs)
+		s.runJobs(jobCtx)
+	}()
+	for {
+		s.mu.Lock()
+		runner := s.runner
+		s.mu.Unlock()
+		runCtx, stop := context.WithCancel(ctx)
+		ended := make(chan error, 1)
+		go func() { ended <- runner.Run(runCtx) }()
+		var next swap
+		select {
+		case <-ctx.Done():
+			stop()
+			return <-ended
+		case next = <-s.swaps:
+			stop()
+			if err := <-ended; err != nil {
+				s.o.Logger.Error("the projection stood still", "error", err)
+			}
+		case err := <-ended:
+			stop()
+			if err != nil {
+				s.o.Logger.Error("the projection stands still; queries go on", "error", err)
+			}
+			select {
+			case <-ctx.Done():
+				return err
+			case next = <-s.swaps:
+			}
+		}
+		next.done <- s.takeOver(ctx, next.to)
+	}
+}
+
+// takeOver brings a generation to where the serving one stands, so that no
+// reader sees the log go back, and lets it serve. The serving one's runner is stopped.
+func (s *Set) takeOver(ctx context.Context, g *generation) error {
+	old := s.serving
+	if err := catchUp(ctx, s.o.Log, g.projector, old.projector.Checkpoint().Position); err != nil {
+		s.mu.Lock()
+		s.serve(old)
+		s.mu.Unlock()
+		return err
+	}
+	next := current{Serving: g.name, Previous: old.name}
+	if err := writeFile(s.path(currentFile), next); err != nil {
+		s.mu.Lock()
+		s.serve(old)
+		s.mu.Unlock()
+		return fmt.Errorf("say which projections serve: %w", err)
+	}
+	old.projector.Hub = nil
+	s.mu.Lock()
+	s.current = next
+	s.serve(g)
+	s.mu.Unlock()
+	s.retired.Go(func() {
+		if err := old.close(); err != nil {
+			s.o.Logger.Warn("the former projections did not close", "error", err)
+		}
+	})
+	return nil
+}
+
+// catchUp applies the log up to a position with a projector that nothing else uses.
+func catchUp(ctx context.Context, log eventstore.Reader, p *projections.Projector, to uint64) error {
+	if p.Checkpoint().Position >= to {
+		return nil
+	}
+	cursor, err := log.Follow(ctx, eventstore.Position(p.Checkpoint().Position))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = cursor.Close() }()
+	for at := p.Checkpoint().Position; at < to; {
+		g, err := cursor.Next(ctx)
+		if errors.Is(err, eventstore.ErrIdle) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := p.Add(&g); err != nil {
+			return err
+		}
+		at = uint64(g.Position)
+		if p.Pending() >= projections.DefaultBatch || at == to {
+			if err := p.Commit(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

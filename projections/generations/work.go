@@ -1,0 +1,252 @@
+package generations
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tidemark-dev/tidemark/eventstore"
+	"github.com/tidemark-dev/tidemark/projections"
+	"github.com/tidemark-dev/tidemark/projections/rebuild"
+)
+
+// runJobs carries out rebuilds, one at a time, until ctx ends. A job that ctx
+// ends goes on at the next start.
+func (s *Set) runJobs(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.work:
+		}
+		j, err := s.Job("last")
+		if err != nil || !j.State.unfinished() {
+			continue
+		}
+		if err := s.carryOut(ctx, j); err != nil && ctx.Err() == nil {
+			s.fail(err)
+		}
+	}
+}
+
+func (s *Set) fail(err error) {
+	s.o.Logger.Error("the rebuild failed; the serving projections are untouched", "error", err)
+	_, kept := s.update(func(j *Job) {
+		if j.State.unfinished() {
+			j.State, j.Error, j.EndedAt = Failed, err.Error(), s.o.Now().UTC()
+			j.Integrity = errors.Is(err, eventstore.ErrIntegrity) || errors.Is(err, rebuild.ErrIncomplete)
+		}
+	})
+	if kept != nil {
+		s.o.Logger.Error("the rebuild's end could not be kept", "error", kept)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tidy()
+}
+
+// carryOut takes a job from where it stands to its end.
+func (s *Set) carryOut(ctx context.Context, j Job) error {
+	ctx, decision := s.control.begin(ctx)
+	defer s.control.end()
+	s.control.pause(j.Paused)
+	if j.State == Building || j.State == Comparing {
+		if err := s.build(ctx, j); err != nil {
+			return err
+		}
+	}
+	g, err := s.open(j.Generation)
+	if err != nil {
+		return err
+	}
+	promoted := false
+	defer func() {
+		if !promoted {
+			if err := g.close(); err != nil {
+				s.o.Logger.Warn("a new generation did not close", "error", err)
+			}
+			s.mu.Lock()
+			s.tidy()
+			s.mu.Unlock()
+		}
+	}()
+	if j.State == Building || j.State == Comparing {
+		if j, err = s.compare(ctx, j, g); err != nil || !j.State.unfinished() {
+			return err
+		}
+	}
+	if j.State == Review {
+		select {
+		case <-decision:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if err := s.swapTo(ctx, g); err != nil {
+		return err
+	}
+	promoted = true
+	_, err = s.update(func(j *Job) { j.State, j.EndedAt = Promoted, s.o.Now().UTC() })
+	s.o.Logger.Info("a new generation serves", "generation", g.name)
+	return err
+}
+
+// build makes the generation's directory, from the log or from the local history.
+func (s *Set) build(ctx context.Context, j Job) error {
+	o := rebuild.Options{
+		Dir: s.path(j.Generation), KV: s.o.KV, Log: s.o.Log, Definitions: s.o.Definitions,
+		Gate: s.control.gate, Progress: s.progress, Now: s.o.Now,
+	}
+	o.KV.Fatal = func(err error) { s.o.Fatal(o.Dir, err) }
+	var result rebuild.Result
+	var err error
+	if j.Request.Refold {
+		s.mu.Lock()
+		from := s.serving
+		from.hold()
+		s.mu.Unlock()
+		result, err = rebuild.Refold(ctx, from.db, o)
+		from.release()
+	} else {
+		result, err = rebuild.Build(ctx, o)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.update(func(j *Job) {
+		if j.State == Building {
+			j.State, j.Result = Comparing, &result
+		}
+	})
+	return err
+}
+
+func (s *Set) progress(p rebuild.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.job.Progress, s.job.EtaSeconds = &p, nil
+	if p.Total > p.Done && p.Done > 0 && p.Rate > 0 && p.Events > 0 {
+		perUnit := float64(p.Events) / float64(p.Done)
+		eta := float64(p.Total-p.Done) * perUnit / p.Rate
+		s.job.EtaSeconds = &eta
+	}
+}
+
+// compare holds the new generation to the serving one at one position, and
+// decides what is next.
+func (s *Set) compare(ctx context.Context, j Job, g *generation) (Job, error) {
+	old, err := s.viewAtOrBehind(ctx, g.projector.Checkpoint().Position)
+	if err != nil {
+		return j, err
+	}
+	defer func() { _ = old.Close() }()
+	if err := catchUp(ctx, s.o.Log, g.projector, old.Checkpoint().Position); err != nil {
+		return j, err
+	}
+	view, err := projections.NewView(g.db)
+	if err != nil {
+		return j, err
+	}
+	defer func() { _ = view.Close() }()
+	var verified *Verified
+	if j.Request.Verify {
+		if verified, err = verify(ctx, old, view); err != nil {
+			return j, err
+		}
+	}
+	report, err := s.report(ctx, j, old, view)
+	if err != nil {
+		return j, err
+	}
+	return s.update(func(j *Job) {
+		if !j.State.unfinished() {
+			return
+		}
+		j.Report, j.Verified = &report, verified
+		switch {
+		case j.Request.DryRun || j.Request.Verify:
+			j.State, j.EndedAt = Reported, s.o.Now().UTC()
+		case j.Request.Review:
+			j.State = Review
+		default:
+			j.State = Promoting
+		}
+	})
+}
+
+// viewAtOrBehind waits until the serving generation has reached a position and
+// returns a view of it.
+func (s *Set) viewAtOrBehind(ctx context.Context, position uint64) (*projections.View, error) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		v, err := s.View()
+		if err != nil {
+			return nil, err
+		}
+		if v.Checkpoint().Position >= position {
+			return v, nil
+		}
+		_ = v.Close()
+		if err := s.Err(); err != nil && !errors.Is(err, eventstore.ErrUnavailable) {
+			return nil, fmt.Errorf("the serving projections stand still before position %d, so there is nothing to compare with: %w", position, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// report writes every difference to the job's file and sums them up.
+func (s *Set) report(ctx context.Context, j Job, old, view *projections.View) (rebuild.Report, error) {
+	dir := s.path(reportDir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return rebuild.Report{}, err
+	}
+	path := filepath.Join(dir, j.ID+".jsonl")
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return rebuild.Report{}, err
+	}
+	w := bufio.NewWriter(f)
+	enc := json.NewEncoder(w)
+	report, err := rebuild.Diff(ctx, old, view, func(c *rebuild.Change) error {
+		if err := s.control.gate(ctx); err != nil {
+			return err
+		}
+		return enc.Encode(c)
+	})
+	if err = errors.Join(err, w.Flush(), f.Sync(), f.Close()); err != nil {
+		return report, err
+	}
+	return report, os.Rename(path+".new", path)
+}
+
+func verify(ctx context.Context, serving, scratch *projections.View) (*Verified, error) {
+	a, err := rebuild.Digest(ctx, serving)
+	if err != nil {
+		return nil, err
+	}
+	b, err := rebuild.Digest(ctx, scratch)
+	if err != nil {
+		return nil, err
+	}
+	v := &Verified{Equal: a.SHA256 == b.SHA256, Serving: a, Scratch: b}
+	if !v.Equal {
+		d, err := rebuild.FirstDifference(ctx, serving, scratch, a, b)
+		if err != nil {
+			return nil, err
+		}
+		if d != nil {
+			v.First = d.String()
+		}
+	}
+	return v, nil
+}
