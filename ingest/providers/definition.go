@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -63,9 +64,8 @@ func Load(nameOrPath string) (*Definition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading a provider definition: %w", err)
 	}
-	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, maxDefinition+1))
-	if err != nil {
+	if err = errors.Join(err, file.Close()); err != nil {
 		return nil, fmt.Errorf("reading a provider definition: %w", err)
 	}
 	return Parse(nameOrPath, data)

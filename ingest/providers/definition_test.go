@@ -3,6 +3,7 @@ package providers
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -225,7 +226,11 @@ func FuzzDefinition(f *testing.F) {
 			t.Fatalf("%v, %v", d, err)
 		}
 		if err == nil {
-			d.NewMapper().Map([]byte(body600), func(string) string { return "h" })
+			_, err := d.NewMapper().Map([]byte(body600), func(string) string { return "h" })
+			var u *Unplaceable
+			if err != nil && !errors.As(err, &u) {
+				t.Fatal(err)
+			}
 			return
 		}
 		if !strings.HasPrefix(err.Error(), "fuzz.yaml:") {

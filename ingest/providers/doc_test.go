@@ -45,9 +45,7 @@ func TestUserGuide(t *testing.T) {
 	for _, list := range signatureKeys {
 		keys = append(keys, list...)
 	}
-	for _, code := range []string{CodeNotJSON, CodeNoConnection, CodeBadConnection, CodeNoType, CodeBadType, CodeBadID, CodeBadTime, CodeBadSequence, CodeExpression} {
-		keys = append(keys, code)
-	}
+	keys = append(keys, CodeNotJSON, CodeNoConnection, CodeBadConnection, CodeNoType, CodeBadType, CodeBadID, CodeBadTime, CodeBadSequence, CodeExpression)
 	for _, k := range keys {
 		if !strings.Contains(guide, "`"+k+"`") && !strings.Contains(guide, "`"+k+":") {
 			t.Errorf("the guide says nothing about %s", k)

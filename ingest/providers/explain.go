@@ -17,12 +17,12 @@ func (v *Verifier) Explain(r Request, err error) string {
 		return ""
 	}
 	for i, secret := range v.secrets {
-		for _, c := range Constructions(r, secret) {
+		if found := Constructions(r, secret); len(found) > 0 {
 			which := "this secret"
 			if len(v.secrets) > 1 {
 				which = fmt.Sprintf("secret %d of %d", i+1, len(v.secrets))
 			}
-			return v.def.difference(c, which)
+			return v.def.difference(found[0], which)
 		}
 	}
 	if errors.Is(err, ErrNoSignature) {

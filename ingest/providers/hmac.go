@@ -149,9 +149,10 @@ func (h *hmacScheme) verify(r Request, now time.Time) error {
 // parts takes the signature header apart.
 func (h *hmacScheme) parts(value string, sigs *candidates) (timestamp, id string, err error) {
 	if h.separator == "" {
-		value, err = h.strip(value)
-		sigs.add(value)
-		return "", "", err
+		if value, err = h.strip(value); err != nil {
+			return "", "", err
+		}
+		return "", "", sigs.add(value)
 	}
 	key, entries := "", 0
 	for more := true; more; {

@@ -79,8 +79,8 @@ func (s *search) foundPublic(key standardKey) {
 		scheme.publics = append(scheme.publics, key.public)
 		var sigs candidates
 		for _, entry := range strings.SplitN(s.request.Header.Get(names.signature), " ", maxSignatures) {
-			if text, ok := strings.CutPrefix(entry, "v1a,"); ok {
-				sigs.add(text)
+			if text, ok := strings.CutPrefix(entry, "v1a,"); ok && sigs.add(text) != nil {
+				break
 			}
 		}
 		id, timestamp := s.request.Header.Get(names.id), s.request.Header.Get(names.timestamp)

@@ -2,7 +2,6 @@ package providers
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 )
 
@@ -30,7 +29,7 @@ func (s Secret) Reveal() string {
 func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
 // Format implements fmt.Formatter: the same for every verb.
-func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, redacted) }
 
 // String implements fmt.Stringer.
 func (s Secret) String() string { return redacted }

@@ -129,9 +129,12 @@ func (s *standardScheme) verify(r Request, now time.Time) error {
 			return fmt.Errorf("%w: more than %d signatures", ErrMalformed, maxSignatures)
 		}
 		if text, ok := strings.CutPrefix(entry, "v1,"); ok {
-			v1.add(text)
+			err = v1.add(text)
 		} else if text, ok := strings.CutPrefix(entry, "v1a,"); ok {
-			v1a.add(text)
+			err = v1a.add(text)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	ok := s.matchHMAC(&v1, id, timestamp, r.Body) | s.matchPublic(&v1a, id, timestamp, r.Body)
