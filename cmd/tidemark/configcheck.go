@@ -100,6 +100,10 @@ func settings(c *config.Config) []setting {
 		}
 		return config.FormatSize(n)
 	}
+	replicas := "as it is"
+	if c.NATS.Replicas > 0 {
+		replicas = strconv.Itoa(c.NATS.Replicas)
+	}
 	out := []setting{
 		{"listen", c.Listen},
 		{"ingest_listen", or(c.IngestListen, "none")},
@@ -107,7 +111,7 @@ func settings(c *config.Config) []setting {
 		{"nats.url", or(c.NATS.URL.String(), "embedded")},
 		{"nats.credentials", or(c.NATS.Credentials, "none")},
 		{"nats.monitor_urls", or(strings.Join(c.NATS.MonitorURLs, ", "), "none")},
-		{"nats.replicas", strconv.Itoa(c.NATS.Replicas)},
+		{"nats.replicas", replicas},
 		{"nats.storage_limit", size(c.NATS.StorageLimit, "automatic")},
 		{"nats.tls.ca", or(c.NATS.TLS.CA, "the system's roots")},
 		{"nats.tls.cert", or(c.NATS.TLS.Cert, "none")},
