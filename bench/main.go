@@ -86,7 +86,7 @@ func run(ctx context.Context, arguments []string) error {
 	peers := flags.Bool("peers-only", false, "leave Tidemark out of the throughput measurement")
 	senders := flags.String("senders", "1,64,256", "numbers of senders")
 	pools := flags.String("pools", "16,64", "sizes of the PostgreSQL connection pool; the best one counts")
-	flags.StringVar(&b.dir, "dir", "", "directory for the data of all sides; empty: a temporary one")
+	flags.StringVar(&b.dir, "dir", "/var/tmp", "directory on the disk that is to be measured")
 	flags.StringVar(&b.results, "results", "results", "directory for the raw figures")
 	flags.StringVar(&b.postgresBin, "postgres", "/usr/lib/postgresql/15/bin", "directory of initdb and postgres")
 	flags.IntVar(&b.body, "body", 600, "bytes of a webhook's body")
@@ -159,6 +159,9 @@ func (b *bench) measure(ctx context.Context, chosen []string, root, binary strin
 
 // makeDir makes the directory for the data of all sides.
 func (b *bench) makeDir() (remove func(), err error) {
+	if kind := report.Filesystem(b.dir); strings.HasPrefix(kind, "tmpfs") {
+		return nil, fmt.Errorf("%s is memory (%s): nothing there is durable; name a directory on a disk with -dir", b.dir, kind)
+	}
 	made, err := os.MkdirTemp(b.dir, "tidemark-bench-*")
 	if err != nil {
 		return nil, err

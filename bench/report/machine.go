@@ -32,7 +32,7 @@ func ThisMachine(dir, bin string) Machine {
 	m := Machine{
 		CPU:        field("/proc/cpuinfo", "model name"),
 		Cores:      runtime.NumCPU(),
-		Filesystem: filesystem(dir),
+		Filesystem: Filesystem(dir),
 		Go:         runtime.Version(),
 	}
 	if words := strings.Fields(field("/proc/meminfo", "MemTotal")); len(words) > 0 {
@@ -81,8 +81,9 @@ func field(path, name string) string {
 	return ""
 }
 
-// filesystem returns the type and device of the mount that holds a path.
-func filesystem(path string) string {
+// Filesystem returns the type and device of the mount that holds a path, or
+// nothing where it cannot be found out.
+func Filesystem(path string) string {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return ""
