@@ -90,6 +90,12 @@ func CheckStates(t T, db *kv.DB, oracle *Oracle) {
 		t.Fatalf("view: %v", err)
 	}
 	defer v.Close()
+	CheckView(t, v, oracle)
+}
+
+// CheckView is CheckStates of a view.
+func CheckView(t T, v *projections.View, oracle *Oracle) {
+	t.Helper()
 	events := 0
 	for name, evs := range oracle.Connections {
 		source, id, _ := strings.Cut(name, "\x00")

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tidemark-dev/tidemark/projections"
+	"github.com/tidemark-dev/tidemark/projections/connections"
 	"github.com/tidemark-dev/tidemark/projections/kv"
+	"github.com/tidemark-dev/tidemark/projections/timeline"
 )
 
 // CheckPast asks for every connection at drawn instants on both clocks, alone
@@ -42,6 +45,73 @@ func CheckPast(t T, rng *rand.Rand, db *kv.DB, oracle *Oracle, questions int) {
 		}
 		checkCorrections(t, v, source, id, events)
 		checkStats(t, rng, v, source, id, events)
+		checkTimeline(t, v, source, id, events, drawWhen(rng, events), rng.IntN(2) == 0)
+	}
+	for _, events := range oracle.Connections {
+		checkList(t, v, oracle, drawWhen(rng, events))
+		return
+	}
+}
+
+// checkTimeline holds the timeline as of an instant to the oracle: which events, in
+// which order, and how often each had been delivered.
+func checkTimeline(t T, v *projections.View, source, id string, events []*Observed, w When, descending bool) {
+	t.Helper()
+	var got, want []string
+	err := v.TimelineAt(source, id, projections.Span{Descending: descending}, projections.When(w), func(e *timeline.Entry, known bool) bool {
+		if known {
+			got = append(got, fmt.Sprint(e.Event, e.Duplicates, e.Conflicts))
+		}
+		return true
+	})
+	if err != nil {
+		t.Fatalf("timeline of %q as of %v: %v", id, w, err)
+	}
+	for _, e := range Sorted(events) {
+		if !w.holds(e.Effective, e.Event.ReceivedAt) {
+			continue
+		}
+		again, conflicts := 0, 0
+		for _, d := range e.Again {
+			if w.knows(d.Event.ReceivedAt) {
+				again++
+				if d.Conflict {
+					conflicts++
+				}
+			}
+		}
+		want = append(want, fmt.Sprint(e.Event.ID, again, conflicts))
+	}
+	if descending {
+		slices.Reverse(want)
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("timeline of %q as of %v: %v, want %v", id, w, got, want)
+	}
+}
+
+// checkList holds the list of connections as of an instant to the oracle.
+func checkList(t T, v *projections.View, oracle *Oracle, w When) {
+	t.Helper()
+	asked := map[string]bool{}
+	err := v.ConnectionsAt(connections.Filter{}, projections.When(w), func(s connections.State, ok bool, place []byte) bool {
+		source, id, _ := strings.Cut(string(place), "\x00")
+		asked[string(place)] = true
+		want := Fold(source, id, oracle.Connections[string(place)], w)
+		if ok != (want != nil) {
+			t.Fatalf("connection %q as of %v: known is %v", place, w, ok)
+		}
+		if !ok {
+			return true
+		}
+		s.AsOf = nil
+		if d := Differs(s, want); d != "" {
+			t.Fatalf("connection %q in the list as of %v: %s", place, w, d)
+		}
+		return true
+	})
+	if err != nil || len(asked) != len(oracle.Connections) {
+		t.Fatalf("the list as of %v has %d of %d connections: %v", w, len(asked), len(oracle.Connections), err)
 	}
 }
 
@@ -76,12 +146,14 @@ func valueAt(f string, sorted []*Observed) string {
 func checkCorrections(t T, v *projections.View, source, id string, events []*Observed) {
 	t.Helper()
 	got := map[string]int{}
-	err := v.Corrections(source, id, projections.Span{}, func(c projections.Correction) bool {
-		to := "open"
-		if c.To != nil {
-			to = stamp(*c.To)
+	err := v.Corrections(source, id, projections.Span{}, func(_ timeline.Key, changed []projections.Correction) bool {
+		for _, c := range changed {
+			to := "open"
+			if c.To != nil {
+				to = stamp(*c.To)
+			}
+			got[fmt.Sprint(c.Event, c.Facet, stamp(c.From), to, c.Was, c.Is, stamp(c.LearnedAt))]++
 		}
-		got[fmt.Sprint(c.Event, c.Facet, stamp(c.From), to, c.Was, c.Is, stamp(c.LearnedAt))]++
 		return true
 	})
 	if err != nil {
