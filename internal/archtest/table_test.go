@@ -33,11 +33,13 @@ var importTable = []row{
 		tests: "eventstore/stream"},
 	{pkg: "projections/rebuild", may: "eventstore ingest/providers projections projections/kv projections/timeline projections/connections",
 		tests: "eventstore/memstore eventstore/stream projections/projectiontest"},
+	{pkg: "projections/generations", may: "eventstore ingest/providers projections projections/kv projections/rebuild",
+		tests: "eventstore/memstore projections/projectiontest"},
 
-	{pkg: "api", may: "eventstore ingest/providers projections projections/timeline projections/connections internal/keys",
-		tests: "eventstore/memstore projections/kv"},
+	{pkg: "api", may: "eventstore ingest/providers projections projections/timeline projections/connections projections/rebuild projections/generations internal/keys",
+		tests: "eventstore/memstore projections/kv projections/projectiontest"},
 
-	{pkg: "cmd/tidemark", may: "api eventstore eventstore/stream ingest ingest/providers internal/config internal/keys projections projections/rebuild projections/kv projections/timeline projections/connections",
+	{pkg: "cmd/tidemark", may: "api eventstore eventstore/stream ingest ingest/providers internal/config internal/keys projections projections/rebuild projections/generations projections/kv projections/timeline projections/connections",
 		tests: "eventstore/memstore"},
 
 	{pkg: "internal/config", may: "eventstore ingest/providers"}, // for cmd alone
@@ -53,7 +55,7 @@ var fences = []fence{
 		why: "only eventstore/stream names a NATS type"},
 	{dep: "github.com/cockroachdb/pebble", only: "projections/kv",
 		why: "only projections/kv names a Pebble type"},
-	{dep: "github.com/cockroachdb/pebble/v2/vfs", only: "projections/kv projections/projectiontest", tests: "projections projections/timeline projections/connections",
+	{dep: "github.com/cockroachdb/pebble/v2/vfs", only: "projections/kv projections/projectiontest", tests: "projections projections/timeline projections/connections projections/rebuild",
 		why: "only projections/kv, and tests that give it a disk in memory, name a Pebble type"},
 }
 
