@@ -54,8 +54,8 @@ func NewObserver(definitions map[string]*providers.Definition) *Observer {
 }
 
 // Observe reads the observation out of an event, or says why it belongs in the
-// quarantine; position and index are where the event stands.
-func (o *Observer) Observe(e *eventstore.Event, position uint64, index uint32) (providers.Observation, *Quarantine, error) {
+// quarantine.
+func (o *Observer) Observe(e *eventstore.Event) (providers.Observation, *Quarantine, error) {
 	m := o.mappers[e.Source]
 	var obs providers.Observation
 	err := error(noDefinition(e.Source))
@@ -80,11 +80,15 @@ func quarantineOf(e *eventstore.Event, bad *providers.Unplaceable) *Quarantine {
 	return &Quarantine{Event: e.ID.String(), Source: e.Source, ReceivedAt: e.ReceivedAt, Code: bad.Code, Reason: bad.Detail}
 }
 
-// QuarantineRow returns the row of a quarantined event.
-func QuarantineRow(position uint64, index uint32, q *Quarantine) (key, value []byte, err error) {
-	value, err = json.Marshal(q)
-	return quarantineKey(position, index), value, err
+// QuarantineKey appends the key of a quarantined event's row.
+func QuarantineKey(dst []byte, position uint64, index uint32) []byte {
+	dst = append(dst, prefixQuarantine)
+	dst = binary.BigEndian.AppendUint64(dst, position)
+	return binary.BigEndian.AppendUint32(dst, index)
 }
+
+// Row returns the value of a quarantined event's row.
+func (q *Quarantine) Row() ([]byte, error) { return json.Marshal(q) }
 
 // EntryOf puts an observation in its place in the order.
 func EntryOf(e *eventstore.Event, o *providers.Observation, position uint64, index uint32) *timeline.Entry {
@@ -124,7 +128,7 @@ func LoadDelivery(r kv.Reader, hash [16]byte) (Delivery, bool, error) {
 type GroupFates struct {
 	position uint64
 	row      groupRow
-	buf      []byte
+	key, buf []byte
 }
 
 // Begin begins a group anew: ids are those of its events.
@@ -166,30 +170,15 @@ func (g *GroupFates) Place(index uint32) (timeline.Conn, timeline.Key, bool) {
 	return o.conn, o.key, true
 }
 
-// Position is the group's position.
-func (g *GroupFates) Position() uint64 { return g.position }
-
-// Count adds the fates to a checkpoint's counts.
-func (g *GroupFates) Count(c *Checkpoint) {
-	for i := range g.row.outcomes {
-		switch g.row.outcomes[i].fate {
-		case Placed:
-			c.Placed++
-		case Duplicate:
-			c.Duplicates++
-		case Quarantined:
-			c.Quarantined++
-		}
-	}
-}
-
-// Rows calls fn with the group's two rows: what became of its events, and when they were received.
-func (g *GroupFates) Rows(fn func(key, value []byte) error) error {
+// Rows calls group with the row of what became of the group's events, and received
+// with the row of when they were received.
+func (g *GroupFates) Rows(group, received func(key, value []byte)) {
 	g.buf = g.row.append(g.buf[:0])
-	if err := fn(groupKey(g.position), g.buf); err != nil {
-		return err
-	}
-	return fn(receivedKey(g.row.firstMs, g.position), ulidMs(g.row.lastMs))
+	g.key = binary.BigEndian.AppendUint64(append(g.key[:0], prefixGroup), g.position)
+	group(g.key, g.buf)
+	g.key = binary.BigEndian.AppendUint64(append(g.key[:0], prefixReceived), g.row.firstMs)
+	g.key = binary.BigEndian.AppendUint64(g.key, g.position)
+	received(g.key, ulidMs(g.row.lastMs))
 }
 
 // Load reads the fates of the group at a position; false where there are none.
@@ -199,12 +188,28 @@ func (g *GroupFates) Load(r kv.Reader, position uint64) (ok bool, err error) {
 	return ok, err
 }
 
-// Decode reads the fates from a row that Rows gave.
-func (g *GroupFates) Decode(key, value []byte) (err error) {
+// GroupKey appends the key of the row that says what became of a group's events.
+func GroupKey(dst []byte, position uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(dst, prefixGroup), position)
+}
+
+// CountFates adds what a group's row says to a checkpoint's counts and returns
+// the group's position.
+func CountFates(key, value []byte, c *Checkpoint) (position uint64, err error) {
 	if len(key) != 9 || key[0] != prefixGroup {
-		return fmt.Errorf("%w: %w", kv.ErrDamaged, errRow)
+		return 0, fmt.Errorf("%w: row of a group: %w", kv.ErrDamaged, errRow)
 	}
-	g.position = binary.BigEndian.Uint64(key[1:])
-	g.row, err = decodeGroupRow(g.position, value)
-	return err
+	position = binary.BigEndian.Uint64(key[1:])
+	g, err := decodeGroupRow(position, value)
+	for i := range g.outcomes {
+		switch g.outcomes[i].fate {
+		case Placed:
+			c.Placed++
+		case Duplicate:
+			c.Duplicates++
+		case Quarantined:
+			c.Quarantined++
+		}
+	}
+	return position, err
 }

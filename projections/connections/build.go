@@ -11,13 +11,10 @@ const (
 	PrefixHealth = prefixHealth
 )
 
-// NameRow appends key and value of the row that gives a connection its name.
-func NameRow(key, value []byte, c timeline.Conn, source, id string) (k, v []byte) {
-	key = append(append(key, prefixName), c[:]...)
-	return key, appendName(value, source, id)
-}
+// NameKey appends the key of the row that gives a connection its name: source, NUL, id.
+func NameKey(dst []byte, c timeline.Conn) []byte { return append(append(dst, prefixName), c[:]...) }
 
-// SplitName returns the source and the id in the value of such a row.
+// SplitName returns the source and the id in such a name.
 func SplitName(value []byte) (source, id string) { return splitName(value) }
 
 // RowKey appends the key of a connection's row.

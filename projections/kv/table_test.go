@@ -1,6 +1,7 @@
 package kv_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -125,10 +126,29 @@ func TestExciseAndCopy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := kv.Remove("copy", kv.Options{FS: fs}); err != nil {
+}
+
+// A copy that a crash cut short is not there, and does not stand in the way of the next.
+func TestCopyIsWhole(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	db := open(t, fs, "dir/db", true)
+	if err := db.Ingest(t.Context(), table(t, db, "a", 0, 100, "v")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fs.Stat("copy"); err == nil {
-		t.Error("the copy is still there")
+	if err := fs.MkdirAll("dir/copy.partial", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.CopyTo("dir/copy"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.CopyTo("dir/copy"); err == nil {
+		t.Error("a copy was made over another")
+	}
+	again := open(t, fs.CrashClone(vfs.CrashCloneCfg{}), "dir/copy", false)
+	if n := count(t, again, "v"); n != 100 {
+		t.Errorf("after a power cut the copy has %d rows, want 100", n)
+	}
+	if err := errors.Join(again.Close(), db.Close()); err != nil {
+		t.Fatal(err)
 	}
 }

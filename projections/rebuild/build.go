@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"path/filepath"
 
-	"github.com/tidemark-dev/tidemark/eventstore"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tidemark-dev/tidemark/projections"
 	"github.com/tidemark-dev/tidemark/projections/kv"
 )
@@ -14,66 +17,162 @@ import (
 // returns nil the generation is finished, accounts for every event up to its
 // checkpoint, and is on disk; the directory is closed. It returns ErrIncomplete,
 // eventstore.ErrIntegrity for a log that is damaged or lost what was read of it,
-// kv.ErrDamaged, ErrOther, or ctx's or the gate's error: what was taken in by then is gone on
-// with by the next Build.
+// kv.ErrDamaged, ErrOther, or ctx's or the gate's error. What was taken in by then is
+// gone on with by the next Build.
 func Build(ctx context.Context, o Options) (Result, error) {
 	o = o.withDefaults()
-	db, err := kv.Open(o.Dir, o.KV)
+	db, err := open(&o)
 	if err != nil {
 		return Result{}, err
 	}
-	r, err := build(ctx, o, db)
+	r, err := build(ctx, &o, db)
 	return r, errors.Join(err, db.Close())
 }
 
-func build(ctx context.Context, o Options, db *kv.DB) (Result, error) {
-	p, err := projections.NewProjector(db, o.Definitions)
+func open(o *Options) (*kv.DB, error) {
+	o.KV.Bulk = true
+	return kv.Open(o.Dir, o.KV)
+}
+
+func build(ctx context.Context, o *Options, db *kv.DB) (Result, error) {
+	gen, err := begun(o, db)
 	if err != nil {
 		return Result{}, err
 	}
-	defer p.Close()
-	to := o.To
-	if to == 0 {
-		if to, err = o.Log.Head(ctx); err != nil {
-			return Result{}, err
-		}
+	if err := projections.CheckTail(ctx, o.Log, gen.Checkpoint); err != nil {
+		return Result{}, err
 	}
-	r := Result{Resumed: p.Checkpoint().Position}
-	if err := projections.CheckTail(ctx, o.Log, p.Checkpoint()); err != nil {
-		return r, err
-	}
-	cursor, err := o.Log.Follow(ctx, eventstore.Position(r.Resumed))
-	if err != nil {
-		return r, err
-	}
-	defer cursor.Close()
-	for at := eventstore.Position(r.Resumed); at < to; at++ {
-		g, err := cursor.Next(ctx)
+	r, meter := Result{Resumed: gen.Checkpoint.Position}, newMeter(o)
+	if gen.Unfinished == string(Scan) {
+		to, err := end(ctx, o, gen.Checkpoint.Position)
 		if err != nil {
 			return r, err
 		}
-		if err := p.Add(&g); err != nil {
+		meter.begin(Scan, gen.Checkpoint.Position, to, gen.Checkpoint.Position, to, gen.Checkpoint.Events())
+		if gen, r.Chunks, err = scan(ctx, o, db, gen, to, meter); err != nil {
 			return r, err
 		}
-		if p.Pending() >= 10_000 || g.Position == to {
-			if err := p.Commit(); err != nil {
-				return r, err
-			}
-			c := p.Checkpoint()
-			o.Progress(Progress{Phase: Scan, Position: c.Position, To: uint64(to), Done: c.Position, Total: uint64(to), Events: c.Events()})
-			if err := o.Gate(ctx); err != nil {
-				return r, err
-			}
-		}
 	}
-	if r.Generation, _, err = projections.LoadGeneration(db.Reader); err != nil {
+	return finish(ctx, o, db, gen, meter, r)
+}
+
+// begun returns what the directory says of itself, or what a new one is to say.
+func begun(o *Options, db *kv.DB) (projections.Generation, error) {
+	gen, ok, err := projections.LoadGeneration(db.Reader)
+	if err != nil {
+		return gen, err
+	}
+	name, definitions := filepath.Base(o.Dir), map[string]string{}
+	for source, d := range o.Definitions {
+		definitions[source] = d.Digest()
+	}
+	if !ok {
+		gen.Name, gen.Definitions, gen.Unfinished = name, definitions, string(Scan)
+		return gen, nil
+	}
+	switch {
+	case gen.Name != name:
+		err = fmt.Errorf("%w: %s says it is %q", ErrOther, o.Dir, gen.Name)
+	case gen.Format != projections.Format:
+		err = fmt.Errorf("%w: %s has format %d, and this program writes %d", ErrOther, o.Dir, gen.Format, projections.Format)
+	case !maps.Equal(gen.Definitions, definitions):
+		err = fmt.Errorf("%w: %s was begun with other definitions", ErrOther, o.Dir)
+	}
+	return gen, err
+}
+
+// end returns the last position to read.
+func end(ctx context.Context, o *Options, from uint64) (uint64, error) {
+	head, err := o.Log.Head(ctx)
+	if err != nil {
+		return 0, err
+	}
+	to := uint64(o.To)
+	if to == 0 {
+		to = uint64(head)
+	}
+	switch {
+	case to > uint64(head):
+		return 0, fmt.Errorf("build up to position %d: the log ends at %d", to, head)
+	case to < from:
+		return 0, fmt.Errorf("%w: build up to position %d: it has read up to %d", ErrOther, to, from)
+	}
+	return to, nil
+}
+
+// finish folds the timelines, counts, and only if every event is accounted for says
+// that the generation is finished.
+func finish(ctx context.Context, o *Options, db *kv.DB, gen projections.Generation, meter *meter, r Result) (Result, error) {
+	at := gen.Checkpoint.Position
+	found, err := newCounted(), error(nil)
+	if gen.Unfinished != "" {
+		meter.begin(Fold, at, at, 0, gen.Checkpoint.Placed, 0)
+		if found, err = fold(ctx, o, db, meter); err != nil {
+			return r, err
+		}
+		gen.Stats.Connections, gen.Stats.ByHealth, gen.Stats.BySource = found.Connections, found.ByHealth, found.BySource
+	} else if found, err = countFinished(db.Reader); err != nil {
 		return r, err
 	}
-	c := r.Generation.Checkpoint
-	if c.Position != uint64(to) {
-		return r, fmt.Errorf("%w: it ends at position %d of %d", ErrIncomplete, c.Position, to)
+	meter.begin(Check, at, at, 0, at, 0)
+	if err := count(ctx, o, db.Reader, at, &found, meter); err != nil {
+		return r, err
 	}
-	r.Events, r.Placed, r.Duplicates, r.Quarantined, r.Positions = c.Events(), c.Placed, c.Duplicates, c.Quarantined, c.Position
-	r.Connections = r.Generation.Stats.Connections
+	if err := found.account(&gen.Checkpoint); err != nil {
+		return r, err
+	}
+	if gen.Unfinished != "" {
+		gen.Unfinished = ""
+		if err := seal(ctx, db, &gen); err != nil {
+			return r, err
+		}
+	}
+	c := &gen.Checkpoint
+	r.Generation, r.Positions, r.Connections = gen, c.Position, found.Connections
+	r.Events, r.Placed, r.Duplicates, r.Quarantined = c.Events(), c.Placed, c.Duplicates, c.Quarantined
+	r.Took = meter.finish()
 	return r, nil
+}
+
+// count counts what is not on timelines.
+func count(ctx context.Context, o *Options, r kv.Reader, last uint64, found *counted, meter *meter) error {
+	parts := groupParts(last, o.Workers)
+	counts := make([]counted, len(parts)+1)
+	group, ctx := errgroup.WithContext(ctx)
+	for i, part := range parts {
+		group.Go(func() (err error) {
+			counts[i], err = countGroups(ctx, r, part[0], part[1], meter)
+			return err
+		})
+	}
+	group.Go(func() (err error) {
+		counts[len(parts)], err = countQuarantine(r)
+		return err
+	})
+	err := group.Wait()
+	for i := range counts {
+		found.add(&counts[i])
+	}
+	return err
+}
+
+// seal says that the generation is finished, and takes away what only its making needed.
+func seal(ctx context.Context, db *kv.DB, gen *projections.Generation) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	key, value, err := gen.Row()
+	if err != nil {
+		return err
+	}
+	b := db.Batch()
+	for r := range ranges {
+		if err := b.Delete(progressKey(byte(r))); err != nil {
+			return errors.Join(err, b.Close())
+		}
+	}
+	if err := b.Set(key, value); err != nil {
+		return errors.Join(err, b.Close())
+	}
+	return errors.Join(b.Commit(), b.Close())
 }

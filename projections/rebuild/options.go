@@ -45,7 +45,7 @@ type Options struct {
 	FilterBytes int
 
 	// Gate, if not nil, is called every few hundred events and may wait: to pause the
-	// rebuild, or to slow it down. Its error ends the rebuild.
+	// rebuild, or to slow it down. Its error ends the rebuild. It is called from several goroutines.
 	Gate func(context.Context) error
 	// Progress, if not nil, is told how far it has come, several times a second. It must not wait.
 	Progress func(Progress)

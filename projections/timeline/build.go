@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -65,4 +66,19 @@ func DecodeDelivery(rest, row []byte) (Delivery, error) {
 	}
 	d.ReceivedAt = at
 	return d, nil
+}
+
+// Count counts a further delivery with the entry. The zero counts are those of CountNone.
+func (e *Entry) Count(d *Delivery) {
+	e.Duplicates++
+	if d.Conflict {
+		e.Conflicts++
+	}
+	e.LastReceivedAt = max(e.LastReceivedAt, d.ReceivedAt)
+	e.LastPosition = max(e.LastPosition, d.Position)
+}
+
+// CountNone takes all further deliveries from the entry, to Count them anew.
+func (e *Entry) CountNone() {
+	e.Duplicates, e.Conflicts, e.LastReceivedAt, e.LastPosition = 0, 0, math.MinInt64, 0
 }
