@@ -66,61 +66,53 @@ func (v *View) stateAt(row *connections.Row, w When) (s connections.State, ok bo
 		return s, false, err
 	}
 	s = connections.StateOf(row.Source, row.ID, &sum, &by)
-	s.AsOf = &connections.AsOf{Checkpoint: v.meta.Checkpoint.Position}
+	s.AsOf = v.AsOf(w)
+	return s, true, nil
+}
+
+// AsOf names an instant and what the view stands on, for an answer about it; nil for now.
+func (v *View) AsOf(w When) *connections.AsOf {
+	if w.IsNow() {
+		return nil
+	}
+	a := &connections.AsOf{Checkpoint: v.meta.Checkpoint.Position}
 	if !w.ValidAt.IsZero() {
 		t := w.ValidAt.UTC()
-		s.AsOf.ValidAt = &t
+		a.ValidAt = &t
 	}
 	if !w.KnownAt.IsZero() {
 		t := w.KnownAt.UTC()
-		s.AsOf.KnownAt = &t
+		a.KnownAt = &t
 	}
-	return s, true, nil
+	return a
 }
 
 func (v *View) reader(row *connections.Row) *timeline.Reader {
 	return timeline.NewReader(v.kv.Reader, timeline.ConnOf(row.Source, row.ID), &row.Spine)
 }
 
-// ConnectionsAt is Connections as of an instant. The filter's healths are those
-// of then; connections that were not known then are left out. It computes the state of every
-// connection of the filter's sources and prefix.
-func (v *View) ConnectionsAt(f connections.Filter, w When, fn func(s connections.State, place []byte) bool) (more bool, err error) {
-	if w.IsNow() {
-		return v.Connections(f, fn)
-	}
-	wanted := map[string]bool{}
-	for _, h := range f.Healths {
-		wanted[h.String()] = true
-	}
-	limit, n := f.Limit, 0
+// ConnectionsAt calls fn for the connections of a filter's source and prefix, as
+// of an instant, ordered by source and id, until fn returns false. ok is false, and the state empty, for
+// a connection of which nothing was valid and known then. Each is computed from its timeline, so which
+// healths count, and how many connections to look at, is fn's to say: f.Healths and f.Limit do not count.
+func (v *View) ConnectionsAt(f connections.Filter, w When, fn func(s connections.State, ok bool, place []byte) bool) error {
 	f.Healths, f.Limit = nil, 0
 	var failed error
-	_, err = connections.Each(v.kv.Reader, f, func(row *connections.Row) bool {
+	_, err := connections.Each(v.kv.Reader, f, func(row *connections.Row) bool {
 		s, ok, err := v.stateAt(row, w)
 		if err != nil {
 			failed = err
 			return false
 		}
-		if !ok || len(wanted) > 0 && !wanted[s.Health] {
-			return true
-		}
-		if limit > 0 && n == limit {
-			more = true
-			return false
-		}
-		n++
-		return fn(s, row.Place())
+		return fn(s, ok, row.Place())
 	})
-	return more, errors.Join(err, failed)
+	return errors.Join(err, failed)
 }
 
-// TimelineAt is Timeline as of an instant: entries that were not valid or not
-// known then are left out, and deliveries that were not known then are not counted.
-func (v *View) TimelineAt(source, id string, s Span, w When, fn func(*timeline.Entry) bool) error {
-	if w.IsNow() {
-		return v.Timeline(source, id, s, fn)
-	}
+// TimelineAt is Timeline as of an instant. Entries that were not valid then are
+// left out. For one that was not known then fn is called with known false, so that it can bound
+// what is looked at; of the others, deliveries that were not known then are not counted.
+func (v *View) TimelineAt(source, id string, s Span, w When, fn func(e *timeline.Entry, known bool) bool) error {
 	row, err := v.row(source, id)
 	if err != nil {
 		return err
@@ -134,14 +126,14 @@ func (v *View) TimelineAt(source, id string, s Span, w When, fn func(*timeline.E
 	var failed error
 	err = r.Walk(from, to, s.Descending, func(e *timeline.Entry) bool {
 		if e.ReceivedAt > known {
-			return true
+			return fn(e, false)
 		}
 		if e.Duplicates > 0 && e.LastReceivedAt > known {
 			if failed = deliveries.KnownDeliveries(e, known); failed != nil {
 				return false
 			}
 		}
-		return fn(e)
+		return fn(e, true)
 	})
 	return errors.Join(err, failed, r.Close(), deliveries.Close())
 }

@@ -20,15 +20,13 @@ type Correction struct {
 	LearnedAt time.Time  `json:"learned_at" doc:"When the late event was received"`
 	Event     string     `json:"event" doc:"The late event"`
 	Type      string     `json:"type"`
-	// Key is where the late event stands, for paging.
-	Key timeline.Key `json:"-"`
 }
 
-// Corrections calls fn for what each late event of a connection changed, in
-// event-time order within s, until it returns false. What was known before a
-// late event is what was received before it. It derives the corrections from the timeline,
-// so they are those of any rebuild too.
-func (v *View) Corrections(source, id string, s Span, fn func(Correction) bool) error {
+// Corrections calls fn for each late event of a connection, in event-time order
+// within s, with what it changed of the past, which may be nothing, until fn returns false. What was
+// known before a late event is what was received before it. It derives the corrections from the
+// timeline, so they are those of any rebuild too.
+func (v *View) Corrections(source, id string, s Span, fn func(late timeline.Key, changed []Correction) bool) error {
 	row, err := v.row(source, id)
 	if err != nil {
 		return err
@@ -37,25 +35,40 @@ func (v *View) Corrections(source, id string, s Span, fn func(Correction) bool) 
 	from, to := s.keys()
 	var failed error
 	err = r.WalkLate(from, to, s.Descending, func(e *timeline.Entry) bool {
-		var more bool
-		more, failed = correct(q, e, fn)
-		return more && failed == nil
+		var changed []Correction
+		changed, failed = correct(q, e)
+		return failed == nil && fn(e.Key, changed)
 	})
 	return errors.Join(err, failed, r.Close(), q.Close())
 }
 
-// correct calls fn for each facet that a late event changed.
-func correct(r *timeline.Reader, e *timeline.Entry, fn func(Correction) bool) (bool, error) {
+// CorrectionsOf returns what an entry of a connection changed of the past:
+// nothing, for one that did not come late.
+func (v *View) CorrectionsOf(source, id string, e *timeline.Entry) ([]Correction, error) {
+	if !e.Late {
+		return nil, nil
+	}
+	row, err := v.row(source, id)
+	if err != nil {
+		return nil, err
+	}
+	r := v.reader(&row)
+	changed, err := correct(r, e)
+	return changed, errors.Join(err, r.Close())
+}
+
+// correct returns the facets that a late event changed.
+func correct(r *timeline.Reader, e *timeline.Entry) (changed []Correction, err error) {
 	if e.Sets == ([providers.NumFacets]providers.Value{}) {
-		return true, nil
+		return nil, nil
 	}
 	before, err := r.Range(timeline.MinKey, e.Key, e.ReceivedAt-1)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	after, err := r.Range(e.Key.Next(), timeline.MaxKey, e.ReceivedAt-1)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	was := connections.Values(&before)
 	for f, is := range e.Sets {
@@ -65,8 +78,7 @@ func correct(r *timeline.Reader, e *timeline.Entry, fn func(Correction) bool) (b
 		facet := providers.Facet(f)
 		c := Correction{
 			Facet: facet.String(), Was: facet.ValueName(was[f]), Is: facet.ValueName(is),
-			From: nano(e.Key.Effective), LearnedAt: nano(e.ReceivedAt),
-			Event: e.EventID(), Type: e.Type, Key: e.Key,
+			From: nano(e.Key.Effective), LearnedAt: nano(e.ReceivedAt), Event: e.EventID(), Type: e.Type,
 		}
 		if next := &after.Facets[f]; next.Sets > 0 {
 			if next.FirstKey.Effective == e.Key.Effective {
@@ -75,11 +87,9 @@ func correct(r *timeline.Reader, e *timeline.Entry, fn func(Correction) bool) (b
 			t := nano(next.FirstKey.Effective)
 			c.To = &t
 		}
-		if !fn(c) {
-			return false, nil
-		}
+		changed = append(changed, c)
 	}
-	return true, nil
+	return changed, nil
 }
 
 func nano(ns int64) time.Time { return time.Unix(0, ns).UTC() }

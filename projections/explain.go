@@ -15,18 +15,18 @@ import (
 type Why struct {
 	Facet string     `json:"facet"`
 	Value string     `json:"value"`
-	Since *time.Time `json:"since,omitempty"`
+	Since *time.Time `json:"since,omitempty" doc:"Effective time of the first event of the current run of equal values"`
 	// Event began the current run of equal values; nil where nothing ever set the facet.
-	Event *Cause `json:"event,omitempty"`
+	Event *Cause `json:"event,omitempty" doc:"The event that began the current run; left out where nothing ever set the facet"`
 	// Last set the facet last, if that is another event: the value was confirmed.
-	Last *Cause `json:"last,omitempty"`
+	Last *Cause `json:"last,omitempty" doc:"The event that set the facet last, if that is another one: it confirmed the value"`
 	// Sets counts the events that set the facet.
-	Sets uint64 `json:"sets"`
+	Sets uint64 `json:"sets" doc:"How many events set the facet"`
 	// Overridden are events that set the facet to something else and do not decide, the
 	// nearest before Event in event-time order first, at most MaxOverridden.
-	Overridden []Cause `json:"overridden,omitempty"`
+	Overridden []Cause `json:"overridden,omitempty" nullable:"false" doc:"Events that set the facet to something else and do not decide, the nearest before event first, at most 5"`
 	// Words say it all in sentences that can be sent to a customer.
-	Words []string `json:"words"`
+	Words []string `json:"words" nullable:"false" doc:"The same in sentences that can be sent to a customer"`
 }
 
 // Cause is an event as far as it bears on a facet.
@@ -35,15 +35,15 @@ type Cause struct {
 	Type       string    `json:"type"`
 	Value      string    `json:"value"`
 	Rule       string    `json:"rule,omitempty" doc:"The rule of the mapping that set the facet"`
-	At         time.Time `json:"effective_at"`
-	TimeSource string    `json:"time_source" enum:"provider,received"`
-	ReceivedAt time.Time `json:"received_at"`
-	Late       bool      `json:"late,omitempty"`
-	ClockSkew  bool      `json:"clock_skew,omitempty"`
-	Duplicates uint32    `json:"duplicates,omitempty"`
-	Conflicts  uint32    `json:"conflicts,omitempty"`
+	At         time.Time `json:"effective_at" doc:"The time that orders the event"`
+	TimeSource string    `json:"time_source" enum:"provider,received" doc:"Whose clock effective_at is"`
+	ReceivedAt time.Time `json:"received_at" doc:"Our clock at acceptance"`
+	Late       bool      `json:"late,omitempty" doc:"It came after an event of a later effective time"`
+	ClockSkew  bool      `json:"clock_skew,omitempty" doc:"Its own time was not usable"`
+	Duplicates uint32    `json:"duplicates,omitempty" doc:"Further deliveries of it"`
+	Conflicts  uint32    `json:"conflicts,omitempty" doc:"Further deliveries with other bytes"`
 	// ArrivedAfter is set on an overridden event that was received after the one that decides.
-	ArrivedAfter bool   `json:"arrived_after,omitempty"`
+	ArrivedAfter bool   `json:"arrived_after,omitempty" doc:"Of an overridden event: it was received after the one that decides"`
 	Position     uint64 `json:"position"`
 }
 
@@ -56,7 +56,7 @@ const (
 // Explanation says why a connection's state is what it is.
 type Explanation struct {
 	State  connections.State `json:"state"`
-	Facets []Why             `json:"facets"`
+	Facets []Why             `json:"facets" nullable:"false"`
 }
 
 // Explain explains the state of a connection as of an instant, or returns ErrNotFound.

@@ -14,92 +14,127 @@ var ErrSlow = errors.New("watcher does not keep up")
 // Name names a connection.
 type Name struct{ Source, Connection string }
 
+// hubMemory is how many changes a hub remembers: how far a watcher may fall behind.
+const hubMemory = 1 << 16
+
 // Hub tells watchers which connections a batch changed. It never waits for
-// them: a watcher that falls more than its buffer behind is dropped. Safe for concurrent use.
+// them: it remembers the last changes, each watcher takes them when it likes, and one that falls
+// further behind is dropped. Safe for concurrent use.
 type Hub struct {
-	mu       sync.Mutex
-	watchers map[*Watch]struct{}
+	mu sync.Mutex
+	// ring holds the last changes; the one with number n is at n % len(ring).
+	ring []change
+	told uint64 // how many changes there were: the number of the next one
+	// position is that of the last batch; the ring holds every change behind since.
+	position, since uint64
+	more            chan struct{} // closed with the next batch
 }
 
-// NewHub returns a hub without watchers.
-func NewHub() *Hub { return &Hub{watchers: map[*Watch]struct{}{}} }
+type change struct {
+	Name
+	position uint64 // of the batch: the last position in it
+}
 
-// Watch receives the names of changed connections.
+// NewHub returns a hub that has seen nothing.
+func NewHub() *Hub { return &Hub{more: make(chan struct{})} }
+
+// Watch receives the names of changed connections. Not safe for concurrent use; it needs no end.
 type Watch struct {
-	hub     *Hub
-	changes chan Name
+	hub *Hub
+	at  uint64 // the number of the next change to take
 }
 
-// watchBuffer is how many changes a watcher may fall behind.
-const watchBuffer = 4096
-
-// Watch begins a watch. Every change that is applied after Watch returned is
-// told. The caller closes it.
+// Watch begins a watch. Every batch that is applied after Watch returned is told.
 func (h *Hub) Watch() *Watch {
-	w := &Watch{hub: h, changes: make(chan Name, watchBuffer)}
-	h.mu.Lock()
-	h.watchers[w] = struct{}{}
-	h.mu.Unlock()
-	return w
-}
-
-// Next returns the next changed connection. It returns ErrSlow when the watch
-// was dropped, or ctx's error. The connection's row may be newer than the change.
-func (w *Watch) Next(ctx context.Context) (Name, error) {
-	select {
-	case n, ok := <-w.changes:
-		if !ok {
-			return Name{}, ErrSlow
-		}
-		return n, nil
-	case <-ctx.Done():
-		return Name{}, ctx.Err()
-	}
-}
-
-// Close ends the watch.
-func (w *Watch) Close() {
-	w.hub.mu.Lock()
-	delete(w.hub.watchers, w)
-	w.hub.mu.Unlock()
-}
-
-// tell passes on what a batch changed, after it was applied.
-func (h *Hub) tell(changed []Name) {
-	if h == nil {
-		return
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for w := range h.watchers {
-		for _, n := range changed {
-			select {
-			case w.changes <- n:
-				continue
-			default:
+	return &Watch{hub: h, at: h.told}
+}
+
+// WatchAfter begins a watch with what changed behind a position. It is false
+// where the hub does not remember that: then the watch begins now.
+func (h *Hub) WatchAfter(position uint64) (w *Watch, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w = &Watch{hub: h, at: h.told}
+	if h.told == 0 || position < h.since {
+		return w, false
+	}
+	for w.at > h.oldest() && h.ring[(w.at-1)%hubMemory].position > position {
+		w.at--
+	}
+	return w, true
+}
+
+// oldest is the number of the oldest change that is remembered.
+func (h *Hub) oldest() uint64 { return h.told - uint64(len(h.ring)) }
+
+// Next waits until something changed and returns all that changed since the
+// last Next, each connection once. Every change up to position is among these names or
+// earlier ones; the connections' rows may be newer. It returns ErrSlow where changes were
+// forgotten that this watch had not taken, or ctx's error.
+func (w *Watch) Next(ctx context.Context) (names []Name, position uint64, err error) {
+	for {
+		h := w.hub
+		h.mu.Lock()
+		if w.at < h.oldest() {
+			h.mu.Unlock()
+			return nil, 0, ErrSlow
+		}
+		if w.at < h.told {
+			seen := make(map[Name]struct{}, min(h.told-w.at, 1024))
+			for ; w.at < h.told; w.at++ {
+				n := h.ring[w.at%hubMemory].Name
+				if _, again := seen[n]; !again {
+					seen[n] = struct{}{}
+					names = append(names, n)
+				}
 			}
-			delete(h.watchers, w)
-			close(w.changes)
-			break
+			position = h.position
+			h.mu.Unlock()
+			return names, position, nil
+		}
+		more := h.more
+		h.mu.Unlock()
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return nil, 0, ctx.Err()
 		}
 	}
 }
 
-// watched reports whether anybody watches.
-func (h *Hub) watched() bool {
-	if h == nil {
-		return false
-	}
+// tell notes what a batch changed, after it was applied. The batch holds the
+// positions behind before, up to position.
+func (h *Hub) tell(changed []Name, before, position uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.watchers) > 0
+	if h.told == 0 {
+		h.since = before
+	}
+	for _, n := range changed {
+		c := change{n, position}
+		if len(h.ring) < hubMemory {
+			h.ring = append(h.ring, c)
+		} else {
+			forgotten := &h.ring[h.told%hubMemory]
+			h.since = forgotten.position
+			*forgotten = c
+		}
+		h.told++
+	}
+	h.position = position
+	close(h.more)
+	h.more = make(chan struct{})
 }
 
-// ChangedSince calls fn for the connections that a position behind after
-// touched, ordered by source and id, until it returns false: what a watcher that comes back has missed.
-func (v *View) ChangedSince(after uint64, fn func(connections.State) bool) error {
-	_, err := v.Connections(connections.Filter{}, func(s connections.State, _ []byte) bool {
+// ChangedSince calls fn for the connections of f that a position behind after
+// touched, ordered by source and id, until it returns false: what a watcher that comes back has
+// missed. more is true where f.Limit, which counts the connections it looks at, cut that short; place is where it goes on.
+func (v *View) ChangedSince(after uint64, f connections.Filter, fn func(connections.State) bool) (place []byte, more bool, err error) {
+	more, err = v.Connections(f, func(s connections.State, at []byte) bool {
+		place = at
 		return s.Position <= after || fn(s)
 	})
-	return err
+	return place, more, err
 }

@@ -356,13 +356,14 @@ func (p *Projector) Commit() error {
 	if err := p.batch.Commit(); err != nil {
 		return err
 	}
+	before := p.done.Checkpoint.Position
 	p.done = p.next
-	if p.Hub.watched() {
+	if p.Hub != nil {
 		changed := make([]Name, len(p.order))
 		for i, t := range p.order {
 			changed[i] = Name{t.row.Source, t.row.ID}
 		}
-		p.Hub.tell(changed)
+		p.Hub.tell(changed, before, p.done.Checkpoint.Position)
 	}
 	p.reset()
 	return nil

@@ -12,22 +12,22 @@ import (
 // RangeStats is what a connection's timeline says of From <= t < To.
 type RangeStats struct {
 	From time.Time `json:"from"`
-	To   time.Time `json:"to"`
+	To   time.Time `json:"to" doc:"Not counted itself"`
 	// Events counts distinct events in the range, Late those that came late.
-	Events uint64                `json:"events"`
-	Late   uint64                `json:"late"`
-	Facets map[string]FacetStats `json:"facets"`
-	Sync   SyncStats             `json:"sync"`
+	Events uint64                `json:"events" doc:"Distinct events"`
+	Late   uint64                `json:"late" doc:"Events that came after one of a later effective time"`
+	Facets map[string]FacetStats `json:"facets" doc:"Each facet by its name"`
+	Sync   SyncStats             `json:"sync" doc:"Syncs that ended"`
 	// Availability is the share of the time at which connectivity was known that it was online.
-	Availability *float64 `json:"availability,omitempty"`
+	Availability *float64 `json:"availability,omitempty" doc:"Share of the time at which connectivity was known that it was online; left out where it never was known"`
 }
 
 // FacetStats is one facet over a range.
 type FacetStats struct {
 	// Seconds is how long each value held; values that never held are left out.
-	Seconds map[string]float64 `json:"seconds"`
+	Seconds map[string]float64 `json:"seconds" doc:"How long each value held; values that never held are left out"`
 	// Transitions counts changes of the value within the range.
-	Transitions uint64 `json:"transitions"`
+	Transitions uint64 `json:"transitions" doc:"Changes of the value"`
 }
 
 // SyncStats counts syncs that ended within a range.
@@ -45,18 +45,24 @@ func (v *View) RangeStats(source, id string, w When, bounds []time.Time) ([]Rang
 	if err != nil {
 		return nil, err
 	}
-	r := v.reader(&row)
-	var all []RangeStats
-	for i := 1; i < len(bounds); i++ {
-		from, to := timeline.Key{Effective: clampNano(bounds[i-1])}, timeline.Key{Effective: clampNano(bounds[i])}
-		before, err1 := r.Range(timeline.MinKey, from, w.known())
-		within, err2 := r.Range(from, to, w.known())
-		if err := errors.Join(err1, err2); err != nil {
-			return nil, errors.Join(err, r.Close())
-		}
-		all = append(all, rangeStats(bounds[i-1], bounds[i], &before, &within))
+	if len(bounds) < 2 {
+		return nil, nil
 	}
-	return all, r.Close()
+	r := v.reader(&row)
+	at := func(i int) timeline.Key { return timeline.Key{Effective: clampNano(bounds[i])} }
+	var all []RangeStats
+	before, err := r.Range(timeline.MinKey, at(0), w.known())
+	for i := 1; i < len(bounds) && err == nil; i++ {
+		var within timeline.Summary
+		if within, err = r.Range(at(i-1), at(i), w.known()); err == nil {
+			all = append(all, rangeStats(bounds[i-1], bounds[i], &before, &within))
+			before.Join(&within)
+		}
+	}
+	if err := errors.Join(err, r.Close()); err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
 func rangeStats(from, to time.Time, before, within *timeline.Summary) RangeStats {
