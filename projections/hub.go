@@ -14,16 +14,17 @@ var ErrSlow = errors.New("watcher does not keep up")
 // Name names a connection.
 type Name struct{ Source, Connection string }
 
-// hubMemory is how many changes a hub remembers: how far a watcher may fall behind.
-const hubMemory = 1 << 16
+// DefaultHubMemory is how many changes a hub remembers unless it is told otherwise.
+const DefaultHubMemory = 1 << 16
 
 // Hub tells watchers which connections a batch changed. It never waits for
 // them: it remembers the last changes, each watcher takes them when it likes, and one that falls
 // further behind is dropped. Safe for concurrent use.
 type Hub struct {
 	mu sync.Mutex
-	// ring holds the last changes; the one with number n is at n % len(ring).
-	ring []change
+	// ring holds the last changes, at most memory of them; the one with number n is at n % memory.
+	ring   []change
+	memory uint64
 	told uint64 // how many changes there were: the number of the next one
 	// position is that of the last batch; the ring holds every change behind since.
 	position, since uint64
@@ -35,8 +36,14 @@ type change struct {
 	position uint64 // of the batch: the last position in it
 }
 
-// NewHub returns a hub that has seen nothing.
-func NewHub() *Hub { return &Hub{more: make(chan struct{})} }
+// NewHub returns a hub that has seen nothing. memory is how many changes it
+// remembers, and so how far a watcher may fall behind; 0 for DefaultHubMemory.
+func NewHub(memory int) *Hub {
+	if memory <= 0 {
+		memory = DefaultHubMemory
+	}
+	return &Hub{memory: uint64(memory), more: make(chan struct{})}
+}
 
 // Watch receives the names of changed connections. Not safe for concurrent use; it needs no end.
 type Watch struct {
@@ -60,7 +67,7 @@ func (h *Hub) WatchAfter(position uint64) (w *Watch, ok bool) {
 	if h.told == 0 || position < h.since {
 		return w, false
 	}
-	for w.at > h.oldest() && h.ring[(w.at-1)%hubMemory].position > position {
+	for w.at > h.oldest() && h.ring[(w.at-1)%h.memory].position > position {
 		w.at--
 	}
 	return w, true
@@ -84,7 +91,7 @@ func (w *Watch) Next(ctx context.Context) (names []Name, position uint64, err er
 		if w.at < h.told {
 			seen := make(map[Name]struct{}, min(h.told-w.at, 1024))
 			for ; w.at < h.told; w.at++ {
-				n := h.ring[w.at%hubMemory].Name
+				n := h.ring[w.at%h.memory].Name
 				if _, again := seen[n]; !again {
 					seen[n] = struct{}{}
 					names = append(names, n)
@@ -114,10 +121,10 @@ func (h *Hub) tell(changed []Name, before, position uint64) {
 	}
 	for _, n := range changed {
 		c := change{n, position}
-		if len(h.ring) < hubMemory {
+		if uint64(len(h.ring)) < h.memory {
 			h.ring = append(h.ring, c)
 		} else {
-			forgotten := &h.ring[h.told%hubMemory]
+			forgotten := &h.ring[h.told%h.memory]
 			h.since = forgotten.position
 			*forgotten = c
 		}

@@ -29,7 +29,7 @@ func take(t *testing.T, w *Watch) ([]Name, uint64) {
 }
 
 func TestHubTellsWhatChanged(t *testing.T) {
-	h := NewHub()
+	h := NewHub(0)
 	h.tell(named("before"), 0, 1)
 	w := h.Watch()
 	waits, cancel := context.WithTimeout(context.Background(), time.Millisecond)
@@ -55,7 +55,7 @@ func TestHubTellsWhatChanged(t *testing.T) {
 }
 
 func TestHubRemembers(t *testing.T) {
-	h := NewHub()
+	h := NewHub(0)
 	if _, ok := h.WatchAfter(5); ok {
 		t.Error("a hub that saw nothing remembers")
 	}
@@ -77,7 +77,8 @@ func TestHubRemembers(t *testing.T) {
 }
 
 func TestHubForgetsAndDropsTheSlow(t *testing.T) {
-	h := NewHub()
+	const memory = 1024
+	h := NewHub(memory)
 	slow, fast := h.Watch(), h.Watch()
 	position := uint64(0)
 	tell := func(n int) {
@@ -89,8 +90,8 @@ func TestHubForgetsAndDropsTheSlow(t *testing.T) {
 		position++
 	}
 	for range 40 {
-		tell(hubMemory / 32)
-		if names, _ := take(t, fast); len(names) != hubMemory/32 {
+		tell(memory / 32)
+		if names, _ := take(t, fast); len(names) != memory/32 {
 			t.Fatalf("%d names", len(names))
 		}
 	}
@@ -104,7 +105,7 @@ func TestHubForgetsAndDropsTheSlow(t *testing.T) {
 	if _, ok := h.WatchAfter(7); ok {
 		t.Error("behind 7 is remembered, and a part of it is not")
 	}
-	tell(2 * hubMemory)
+	tell(2 * memory)
 	if _, _, err := fast.Next(context.Background()); !errors.Is(err, ErrSlow) {
 		t.Errorf("a batch of more than the hub remembers: %v, want ErrSlow", err)
 	}
