@@ -55,7 +55,13 @@ func (s *source) open(dataDir string) (err error) {
 		secrets = []providers.Secret{secret}
 	}
 	s.Secrets = secrets
-	s.verifier, err = s.def.NewVerifier(secrets)
+	verifying := s.def
+	if s.Tolerance > 0 {
+		if verifying, err = withTolerance(s.Provider, s.Tolerance); err != nil {
+			return err
+		}
+	}
+	s.verifier, err = verifying.NewVerifier(secrets)
 	return err
 }
 
