@@ -25,7 +25,7 @@ type Hub struct {
 	// ring holds the last changes, at most memory of them; the one with number n is at n % memory.
 	ring   []change
 	memory uint64
-	told uint64 // how many changes there were: the number of the next one
+	told   uint64 // how many changes there were: the number of the next one
 	// position is that of the last batch; the ring holds every change behind since.
 	position, since uint64
 	more            chan struct{} // closed with the next batch
