@@ -3,14 +3,10 @@ package projections
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/oklog/ulid/v2"
 
-	"github.com/tidemark-dev/tidemark/eventstore"
-	"github.com/tidemark-dev/tidemark/ingest/providers"
 	"github.com/tidemark-dev/tidemark/projections/kv"
 	"github.com/tidemark-dev/tidemark/projections/timeline"
 )
@@ -29,57 +25,6 @@ const (
 // Rows returns the rows that the view stands on.
 func (v *View) Rows() kv.Reader { return v.kv.Reader }
 
-// Observer maps the events of all sources. Not safe for concurrent use.
-type Observer struct {
-	mappers map[string]*providers.Mapper
-	headers []eventstore.Header
-	header  func(string) string
-}
-
-// NewObserver returns an observer that maps each source's events by its definition.
-func NewObserver(definitions map[string]*providers.Definition) *Observer {
-	o := &Observer{mappers: map[string]*providers.Mapper{}}
-	for source, d := range definitions {
-		o.mappers[source] = d.NewMapper()
-	}
-	o.header = func(name string) string {
-		for _, h := range o.headers {
-			if strings.EqualFold(h.Name, name) {
-				return h.Value
-			}
-		}
-		return ""
-	}
-	return o
-}
-
-// Observe reads the observation out of an event, or says why it belongs in the
-// quarantine.
-func (o *Observer) Observe(e *eventstore.Event) (providers.Observation, *Quarantine, error) {
-	m := o.mappers[e.Source]
-	var obs providers.Observation
-	err := error(noDefinition(e.Source))
-	if m != nil {
-		o.headers = e.Headers
-		obs, err = m.Map(e.Body, o.header)
-	}
-	var bad *providers.Unplaceable
-	if errors.As(err, &bad) {
-		return obs, quarantineOf(e, bad), nil
-	}
-	return obs, nil, err
-}
-
-func noDefinition(source string) *providers.Unplaceable {
-	return &providers.Unplaceable{
-		Code: CodeNoDefinition, Detail: fmt.Sprintf("source %q is not in the configuration: no definition reads its events", source),
-	}
-}
-
-func quarantineOf(e *eventstore.Event, bad *providers.Unplaceable) *Quarantine {
-	return &Quarantine{Event: e.ID.String(), Source: e.Source, ReceivedAt: e.ReceivedAt, Code: bad.Code, Reason: bad.Detail}
-}
-
 // QuarantineKey appends the key of a quarantined event's row.
 func QuarantineKey(dst []byte, position uint64, index uint32) []byte {
 	dst = append(dst, prefixQuarantine)
@@ -89,11 +34,6 @@ func QuarantineKey(dst []byte, position uint64, index uint32) []byte {
 
 // Row returns the value of a quarantined event's row.
 func (q *Quarantine) Row() ([]byte, error) { return json.Marshal(q) }
-
-// EntryOf puts an observation in its place in the order.
-func EntryOf(e *eventstore.Event, o *providers.Observation, position uint64, index uint32) *timeline.Entry {
-	return entryOf(e, o, position, index)
-}
 
 // Delivery is the first delivery under an id, and what tells a conflict from a plain repeat.
 type Delivery struct {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/oklog/ulid/v2"
@@ -18,30 +16,23 @@ import (
 	"github.com/tidemark-dev/tidemark/projections/timeline"
 )
 
-// MaxSkew is how far an event's own time may lie ahead of its receipt. Beyond
-// it the time of receipt decides, so that a wrong clock cannot pin a state into the future.
-const MaxSkew = 5 * time.Minute
-
-// oldest is the earliest time of its own that an event is ordered by: earlier
-// ones are a clock that was never set, and nanoseconds since 1970 end not far before.
-var oldest = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// CodeNoDefinition is the reason of events whose source is not configured.
-const CodeNoDefinition = "no_definition"
-
 // Projector applies groups to a directory. Not safe for concurrent use; readers
 // of the directory need no care.
 type Projector struct {
 	// Hub, if not nil, is told what each batch changed.
 	Hub *Hub
 
-	db      *kv.DB
-	mappers map[string]*providers.Mapper
+	db       *kv.DB
+	observer *Observer
 
 	outdated []string
 
 	done meta // as the directory has it
 	next meta // with the batch at hand
+
+	// rows holds connections that were changed lately, as the directory has them.
+	rows map[timeline.Conn]*connections.Row
+	seen seen
 
 	batch   *kv.Batch
 	writer  *timeline.Writer
@@ -51,14 +42,12 @@ type Projector struct {
 	groups  map[uint64]groupRow // of the batch at hand
 	events  int
 	buf     []byte
-	headers []eventstore.Header
-	header  func(string) string
 }
 
 // touched is a connection that the batch at hand changes.
 type touched struct {
 	conn    timeline.Conn
-	row     connections.Row
+	row     *connections.Row
 	before  connections.Health
 	latest  int64 // the latest effective time so far
 	changes map[timeline.Key]*timeline.Entry
@@ -74,9 +63,8 @@ func NewProjector(db *kv.DB, definitions map[string]*providers.Definition) (*Pro
 	if m.Format != Format {
 		return nil, fmt.Errorf("%w: it has format %d and this program writes %d", ErrOtherVersion, m.Format, Format)
 	}
-	p := &Projector{db: db, done: m, mappers: map[string]*providers.Mapper{}, batch: db.Batch()}
+	p := &Projector{db: db, done: m, observer: NewObserver(definitions), batch: db.Batch()}
 	for source, d := range definitions {
-		p.mappers[source] = d.NewMapper()
 		switch was := p.done.Definitions[source]; was {
 		case "":
 			p.done.Definitions[source] = d.Digest()
@@ -87,14 +75,6 @@ func NewProjector(db *kv.DB, definitions map[string]*providers.Definition) (*Pro
 	}
 	slices.Sort(p.outdated)
 	p.writer = timeline.NewWriter(db.Reader, p.batch)
-	p.header = func(name string) string {
-		for _, h := range p.headers {
-			if strings.EqualFold(h.Name, name) {
-				return h.Value
-			}
-		}
-		return ""
-	}
 	p.reset()
 	return p, nil
 }
@@ -161,17 +141,14 @@ func (p *Projector) Add(g *eventstore.Group) error {
 
 // event decides one event's fate. before holds those of the events before it in its group.
 func (p *Projector) event(e *eventstore.Event, position uint64, index uint32, before []outcome) (outcome, error) {
-	obs, err := p.observe(e)
-	var bad *providers.Unplaceable
-	if errors.As(err, &bad) {
-		p.next.Checkpoint.Quarantined++
-		p.next.Stats.Quarantine++
-		return outcome{fate: Quarantined}, putQuarantined(p.batch, position, index, &Quarantine{
-			Event: e.ID.String(), Source: e.Source, ReceivedAt: e.ReceivedAt, Code: bad.Code, Reason: bad.Detail,
-		})
-	}
+	obs, bad, err := p.observer.Observe(e)
 	if err != nil {
 		return outcome{}, err
+	}
+	if bad != nil {
+		p.next.Checkpoint.Quarantined++
+		p.next.Stats.Quarantine++
+		return outcome{fate: Quarantined}, putQuarantined(p.batch, position, index, bad)
 	}
 	if obs.DeliveryID != "" {
 		hash := deliveryHash(e.Source, obs.DeliveryID)
@@ -193,7 +170,8 @@ func (p *Projector) event(e *eventstore.Event, position uint64, index uint32, be
 	if err != nil {
 		return outcome{}, err
 	}
-	entry := entryOf(e, &obs, position, index)
+	entry := new(timeline.Entry)
+	EntryOf(entry, e, &obs, position, index)
 	entry.Late = entry.Key.Effective < t.latest
 	t.latest = max(t.latest, entry.Key.Effective)
 	t.changes[entry.Key] = entry
@@ -201,44 +179,13 @@ func (p *Projector) event(e *eventstore.Event, position uint64, index uint32, be
 	return outcome{fate: Placed, conn: t.conn, key: entry.Key}, nil
 }
 
-func (p *Projector) observe(e *eventstore.Event) (providers.Observation, error) {
-	m := p.mappers[e.Source]
-	if m == nil {
-		return providers.Observation{}, &providers.Unplaceable{
-			Code: CodeNoDefinition, Detail: fmt.Sprintf("source %q is not in the configuration: no definition reads its events", e.Source),
-		}
-	}
-	p.headers = e.Headers
-	return m.Map(e.Body, p.header)
-}
-
-// entryOf puts an observation in its place in the order.
-func entryOf(e *eventstore.Event, o *providers.Observation, position uint64, index uint32) *timeline.Entry {
-	received := e.ReceivedAt.UnixNano()
-	entry := &timeline.Entry{
-		Key:   timeline.Key{Effective: received, Position: position, Index: index},
-		Event: e.ID, ReceivedAt: received,
-		Type: o.Type, Delivery: o.DeliveryID, Rule: o.Rule, Sets: o.Sets, Detail: o.Detail,
-	}
-	if o.HasSequence {
-		entry.Key.Sequence = timeline.SequenceRank(o.Sequence)
-	}
-	if t := o.OccurredAt; !t.IsZero() {
-		entry.HasOccurred = true
-		entry.OccurredAt = timeline.Instant{Seconds: t.Unix(), Nanos: int32(t.Nanosecond())}
-		if t.Before(oldest) || t.Sub(e.ReceivedAt) > MaxSkew {
-			entry.Skewed = true
-		} else {
-			entry.Key.Effective = t.UnixNano()
-		}
-	}
-	return entry
-}
-
 // firstDelivery returns the first delivery under an id, if there was one.
 func (p *Projector) firstDelivery(hash [16]byte) (delivered, bool, error) {
 	if d, ok := p.ids[hash]; ok {
 		return d, true, nil
+	}
+	if p.seen.newly(&hash) {
+		return delivered{}, false, nil
 	}
 	p.buf = append(append(p.buf[:0], prefixDelivered), hash[:]...)
 	b, ok, err := p.db.Get(nil, p.buf)
@@ -323,12 +270,16 @@ func (p *Projector) touch(source, id string) (*touched, error) {
 	if t := p.touched[conn]; t != nil {
 		return t, nil
 	}
-	row, ok, err := connections.Load(p.db.Reader, source, id)
-	if err != nil {
-		return nil, err
+	row := p.rows[conn]
+	if row == nil {
+		loaded, _, err := connections.Load(p.db.Reader, source, id)
+		if err != nil {
+			return nil, err
+		}
+		row = &loaded
 	}
 	t := &touched{conn: conn, row: row, latest: math.MinInt64, changes: map[timeline.Key]*timeline.Entry{}}
-	if ok {
+	if row.Spine.Any {
 		t.before = row.Health()
 		t.latest = row.Sum.Last
 	}
@@ -394,7 +345,25 @@ func (p *Projector) settle(t *touched) error {
 		return err
 	}
 	p.next.Stats.move(t.row.Source, t.before, t.row.Health())
-	return connections.Put(p.batch, &t.row, t.before)
+	p.remember(t)
+	return connections.Put(p.batch, t.row, t.before)
+}
+
+// maxRows bounds the connections that are kept in memory, some 1.5 kB each.
+const maxRows = 8192
+
+// remember keeps a connection's row for the next batch, in place of any other where there are too many.
+func (p *Projector) remember(t *touched) {
+	p.rows[t.conn] = t.row
+	if len(p.rows) <= maxRows {
+		return
+	}
+	for c := range p.rows {
+		if c != t.conn {
+			delete(p.rows, c)
+			return
+		}
+	}
 }
 
 // Close gives up the batch at hand.

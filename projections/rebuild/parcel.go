@@ -27,6 +27,7 @@ type parcel struct {
 
 	mapped []mapped
 	out    []byte // what mapped speaks of
+	entry  timeline.Entry
 	err    error  // of mapping
 	ready  chan struct{}
 }
@@ -121,10 +122,10 @@ func (p *parcel) observeOne(o *projections.Observer, e *eventstore.Event, positi
 	p.out = append(p.out, 0)
 	p.out = append(p.out, obs.Connection...)
 	m.name = span{uint32(from), uint32(len(p.out))}
-	entry := projections.EntryOf(e, &obs, position, index)
-	m.key = entry.Key
+	projections.EntryOf(&p.entry, e, &obs, position, index)
+	m.key = p.entry.Key
 	from = len(p.out)
-	p.out = timeline.AppendEntry(p.out, entry)
+	p.out = timeline.AppendEntry(p.out, &p.entry)
 	m.row = span{uint32(from), uint32(len(p.out))}
 	p.mapped = append(p.mapped, m)
 	return nil
