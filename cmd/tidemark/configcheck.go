@@ -121,7 +121,7 @@ func settings(c *config.Config) []setting {
 		{"limits.connections_per_address", strconv.Itoa(c.Limits.MaxConnectionsPerAddress())},
 		{"limits.in_flight", config.FormatSize(c.Limits.InFlight)},
 		{"limits.waiting", strconv.Itoa(c.Limits.Waiting)},
-		{"disk.low_water", config.FormatSize(c.Disk.LowWater)},
+		{"disk.low_water", size(c.Disk.LowWater, "automatic")},
 		{"memory.limit", size(c.Memory.Limit, "none")},
 		{"memory.cache", config.FormatSize(c.Memory.Cache)},
 		{"log.level", strings.ToLower(c.Log.Level.String())},

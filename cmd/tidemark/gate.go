@@ -8,7 +8,6 @@ import (
 
 	"github.com/tidemark-dev/tidemark/api"
 	"github.com/tidemark-dev/tidemark/eventstore"
-	"github.com/tidemark-dev/tidemark/projections"
 )
 
 // gate stands before the log and refuses events once the log is known to be
@@ -16,9 +15,10 @@ import (
 // others, and hide the loss. Senders get a 503 and send again when it is mended.
 // It also counts what passes through and is not stored yet.
 type gate struct {
-	log    eventstore.Appender
-	runner *projections.Runner
-	cause  atomic.Pointer[error] // found before the runner ran
+	log eventstore.Appender
+	// failing says why the projection does not follow the log, nil while it does.
+	failing func() error
+	cause   atomic.Pointer[error] // found before the projection ran
 
 	events, bytes atomic.Int64
 }
@@ -30,7 +30,7 @@ func (g *gate) shut(cause error) { g.cause.Store(&cause) }
 
 // closed returns why events are refused, nil while they are not.
 func (g *gate) closed() error {
-	cause := g.runner.Err()
+	cause := g.failing()
 	if first := g.cause.Load(); first != nil {
 		cause = *first
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/tidemark-dev/tidemark/eventstore"
 	"github.com/tidemark-dev/tidemark/eventstore/stream"
 	"github.com/tidemark-dev/tidemark/ingest"
-	"github.com/tidemark-dev/tidemark/projections"
+	"github.com/tidemark-dev/tidemark/projections/generations"
 )
 
 const (
@@ -30,7 +30,7 @@ const (
 // program is a server whose parts are open and not running yet.
 type program struct {
 	log     *stream.Log
-	runner  *projections.Runner
+	set     *generations.Set
 	ingest  *ingest.Handler
 	gate    *gate
 	servers []*listening
@@ -77,8 +77,8 @@ func (p *program) run(ctx context.Context, ready func()) error {
 		return nil
 	})
 	g.Go(func() error {
-		// A projection that stops is named by /readyz, and queries go on: no reason to end.
-		if err := p.runner.Run(runProjection); err != nil {
+		// A projection that stops is named by /readyz, and queries and rebuilds go on: no reason to end.
+		if err := p.set.Run(runProjection); err != nil {
 			p.logger.Error("the projection stands still", "error", err)
 		}
 		return nil

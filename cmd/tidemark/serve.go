@@ -18,11 +18,12 @@ import (
 
 	"github.com/tidemark-dev/tidemark/api"
 	"github.com/tidemark-dev/tidemark/eventstore"
-	"github.com/tidemark-dev/tidemark/eventstore/stream"
 	"github.com/tidemark-dev/tidemark/ingest"
 	"github.com/tidemark-dev/tidemark/internal/config"
 	"github.com/tidemark-dev/tidemark/internal/keys"
 	"github.com/tidemark-dev/tidemark/projections"
+	"github.com/tidemark-dev/tidemark/projections/generations"
+	"github.com/tidemark-dev/tidemark/projections/kv"
 )
 
 // serveFlags are the flags of serve. What is set goes over the configuration.
@@ -115,29 +116,35 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	// The log of record: embedded JetStream, or an external one by URL.
-	log, err := stream.Open(ctx, logOptions(a, cfg, f, logger, metrics))
+	log, err := openLog(ctx, logOptions(a, cfg, f, logger, metrics), logger)
+	if ctx.Err() != nil {
+		return nil // stopped before it ran
+	}
 	if err != nil {
-		return logFailed(err, cfg)
+		return logFailed(ctx, err, cfg)
 	}
 	defer closeAfter(logger, "log", log.Close)
 
 	// Projections: what the log says, in Pebble. A damaged directory is left
-	// alone, and a new one is filled from the log beside it.
-	gen, err := a.openGeneration(filepath.Join(cfg.DataDir, "projections"), cfg.Memory.Cache, definitions(sources), logger)
+	// alone, and a new one is filled from the log beside it; with changed definitions
+	// the old one serves while a new one is made.
+	set, err := generations.Open(generations.Options{
+		Root: filepath.Join(cfg.DataDir, "projections"), KV: kv.Options{CacheBytes: cfg.Memory.Cache, Log: logger.With("component", "projections")},
+		Log: log, Definitions: definitions(sources), Now: a.now, Logger: logger.With("component", "projections"), Metrics: projections.NewMetrics(metrics),
+		Fatal: func(path string, err error) { os.Exit(storeFailed(a.stderr, path, err)) },
+	})
 	if err != nil {
 		return err
 	}
-	defer closeAfter(logger, "projections", gen.close)
-	if err := gen.register(metrics); err != nil {
+	defer closeAfter(logger, "projections", set.Close)
+	if err := registerProjections(set, metrics); err != nil {
 		return err
 	}
-	runner := projections.NewRunner(projections.RunnerOptions{
-		Log: log, Projector: gen.projector, Logger: logger.With("component", "projection"), Metrics: projections.NewMetrics(metrics)})
 
 	// A log that is not the one that was read before takes no event: what it
 	// would store could stand where another event stood.
-	gate := &gate{log: log, runner: runner}
-	if err := projections.CheckTail(ctx, log, gen.projector.Checkpoint()); errors.Is(err, eventstore.ErrIntegrity) {
+	gate := &gate{log: log, failing: set.Err}
+	if err := set.CheckTail(ctx); errors.Is(err, eventstore.ErrIntegrity) {
 		gate.shut(err)
 		logger.Error("webhooks are refused and the projection stands still: the log is damaged; queries go on", "error", err)
 	}
@@ -152,9 +159,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 
 	// API: queries over the projections, with bodies from the log.
 	queries := api.New(api.Options{
-		View:    func() (*projections.View, error) { return projections.NewView(gen.db) },
+		View:    set.View,
 		Log:     log,
-		Ready:   func(context.Context) []api.Component { return readiness(log, gate, runner) },
+		Ready:   func(context.Context) []api.Component { return readiness(log, gate, set) },
 		Pending: gate.pending,
 		Sources: sourceNames(sources),
 		Access:  func(next http.Handler) http.Handler { return keys.Require(ring, keys.Read, next) },
@@ -184,6 +191,6 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		servers = append(servers, &listening{l.Addr(), bound.Listen(l), ingest.NewServer(at.handler, ingest.Timeouts{}, logger.With("component", "http"))})
 	}
 
-	p := &program{log: log, runner: runner, ingest: in, servers: servers, logger: logger, gate: gate}
-	return p.run(ctx, func() { a.greet(cfg, sources, servers, log.Durability(), gen.path, secretMade, f) })
+	p := &program{log: log, set: set, ingest: in, servers: servers, logger: logger, gate: gate}
+	return p.run(ctx, func() { a.greet(cfg, sources, servers, log.Durability(), set.Path(), secretMade, f) })
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,7 +18,7 @@ import (
 	"github.com/tidemark-dev/tidemark/ingest/providers"
 	"github.com/tidemark-dev/tidemark/internal/config"
 	"github.com/tidemark-dev/tidemark/internal/keys"
-	"github.com/tidemark-dev/tidemark/projections"
+	"github.com/tidemark-dev/tidemark/projections/generations"
 )
 
 // serveConfig reads the configuration, lays the flags over it and checks the whole.
@@ -59,27 +60,25 @@ func (a *app) openKeys(cfg *config.Config, logger *slog.Logger) (*keys.Ring, err
 }
 
 func logOptions(a *app, cfg *config.Config, f *serveFlags, logger *slog.Logger, metrics prometheus.Registerer) stream.Options {
-	lowWater := cfg.Disk.LowWater
-	if lowWater == 0 {
-		lowWater = -1 // the configuration says: no mark
-	}
 	return stream.Options{
 		Dir: filepath.Join(cfg.DataDir, "log"), NoSync: f.unsafeNoSync,
 		URL: string(cfg.NATS.URL), Credentials: cfg.NATS.Credentials,
 		TLSCA: cfg.NATS.TLS.CA, TLSCert: cfg.NATS.TLS.Cert, TLSKey: cfg.NATS.TLS.Key,
-		MonitorURLs: cfg.NATS.MonitorURLs, Replicas: cfg.NATS.Replicas, MaxStore: cfg.NATS.StorageLimit, LowWater: lowWater,
+		MonitorURLs: cfg.NATS.MonitorURLs, Replicas: cfg.NATS.Replicas, MaxStore: cfg.NATS.StorageLimit, LowWater: cfg.Disk.LowWater,
 		MaxWaiting: cfg.Limits.Waiting, MaxWaitingBytes: int(cfg.Limits.InFlight),
 		Now: a.now, Logger: logger, Metrics: metrics,
 	}
 }
 
 // logFailed says what a log that does not open means.
-func logFailed(err error, cfg *config.Config) error {
+func logFailed(ctx context.Context, err error, cfg *config.Config) error {
 	switch {
+	case ctx.Err() != nil:
+		return nil // a signal, while the server was waited for
 	case errors.Is(err, eventstore.ErrIntegrity):
 		return &failure{err, exitIntegrity, "the log in " + filepath.Join(cfg.DataDir, "log") + " is not what it was: restore it before you start again"}
 	case errors.Is(err, eventstore.ErrUnavailable) && cfg.NATS.URL != "":
-		return &failure{err, exitUnreachable, "is the NATS server of nats.url running, with JetStream, and reachable from here?"}
+		return &failure{err, exitUnreachable, "it was waited for in vain: is the NATS server of nats.url running, with JetStream, and reachable from here?"}
 	}
 	return err
 }
@@ -152,10 +151,10 @@ func (a *app) newLogger(l config.Log) *slog.Logger {
 }
 
 // readiness is what /readyz says of the parts.
-func readiness(log *stream.Log, gate *gate, runner *projections.Runner) []api.Component {
+func readiness(log *stream.Log, gate *gate, set *generations.Set) []api.Component {
 	acceptance := gate.closed()
 	if acceptance == nil {
 		acceptance = log.Health()
 	}
-	return []api.Component{{Name: "acceptance", Err: acceptance}, {Name: "projection", Err: runner.Err()}}
+	return []api.Component{{Name: "acceptance", Err: acceptance}, {Name: "projection", Err: set.Err()}}
 }

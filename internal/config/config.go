@@ -80,7 +80,8 @@ type Limits struct {
 
 // Disk says when to stop accepting.
 type Disk struct {
-	// LowWater is the free space below which webhooks are answered 503.
+	// LowWater is the free space below which webhooks are answered 503; 0 leaves
+	// it to the stream: 512 MiB, or a twentieth of the file system if that is less.
 	LowWater int64
 }
 
@@ -132,7 +133,6 @@ func Default() *Config {
 		Listen:  "127.0.0.1:8080",
 		DataDir: "tidemark-data",
 		Limits:  Limits{InFlight: 64 << 20, Waiting: 8192},
-		Disk:    Disk{LowWater: 256 << 20},
 		Memory:  Memory{Cache: 32 << 20},
 		Log:     Log{Level: slog.LevelInfo, Format: "auto"},
 		Sources: defaultSources(),

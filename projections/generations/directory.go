@@ -20,10 +20,11 @@ const (
 	currentFile = "CURRENT"
 	jobFile     = "rebuild.json"
 	reportDir   = "reports"
-	// damagedMark is the suffix of a file beside a directory that was found
-	// damaged while it was in use: the next start does not open it again.
-	damagedMark = ".damaged"
 )
+
+// DamagedMark is the suffix of a file beside a directory that was found
+// damaged while it was in use: the next start does not open it again.
+const DamagedMark = ".damaged"
 
 func (s *Set) path(name string) string { return filepath.Join(s.o.Root, name) }
 
@@ -94,7 +95,7 @@ func (s *Set) tidy() {
 		if _, err := fmt.Sscanf(e.Name(), "g%06d", &n); err != nil || !e.IsDir() || keep[e.Name()] {
 			continue
 		}
-		if _, err := os.Stat(s.path(e.Name() + damagedMark)); err == nil {
+		if _, err := os.Stat(s.path(e.Name() + DamagedMark)); err == nil {
 			continue // left for whoever wants to look at the damage
 		}
 		if err := os.RemoveAll(s.path(e.Name())); err != nil {

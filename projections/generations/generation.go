@@ -24,7 +24,7 @@ type generation struct {
 
 // open opens a generation's directory, or begins it.
 func (s *Set) open(name string) (*generation, error) {
-	if _, err := os.Stat(s.path(name + damagedMark)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(s.path(name + DamagedMark)); !errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.Join(fmt.Errorf("%w: %s was found damaged while it was in use", kv.ErrDamaged, s.path(name)), err)
 	}
 	o := s.o.KV

@@ -74,9 +74,14 @@ func Open(o Options) (*Set, error) {
 	}
 	g, err := s.open(s.current.Serving)
 	if unusable(err) {
-		name := s.nextName()
-		o.Logger.Warn("the projections cannot be used and are made anew from the log, in a directory beside them; the old one can be deleted",
-			"error", err, "old", s.path(s.current.Serving), "new", s.path(name))
+		old, name := s.path(s.current.Serving), s.nextName()
+		o.Logger.Warn("the projections cannot be used and are made anew from the log, in a directory beside them", "error", err, "old", old, "new", name)
+		if errors.Is(err, kv.ErrDamaged) {
+			o.Logger.Warn("the damaged projections are left for whoever wants to look at them; they can be deleted", "path", old)
+			if err := os.WriteFile(old+DamagedMark, nil, 0o600); err != nil {
+				return nil, fmt.Errorf("mark damaged projections: %w", err)
+			}
+		}
 		s.current = current{Serving: name, Previous: s.current.Previous}
 		g, err = s.open(name)
 	}
