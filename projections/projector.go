@@ -63,7 +63,8 @@ func NewProjector(db *kv.DB, definitions map[string]*providers.Definition) (*Pro
 	if m.Format != Format {
 		return nil, fmt.Errorf("%w: it has format %d and this program writes %d", ErrOtherVersion, m.Format, Format)
 	}
-	p := &Projector{db: db, done: m, observer: NewObserver(definitions), batch: db.Batch()}
+	p := &Projector{db: db, done: m, observer: NewObserver(definitions), batch: db.Batch(),
+		rows: map[timeline.Conn]*connections.Row{}, seen: seen{filter: NewFilter(seenBytes), loaded: make(chan *Filter, 1)}}
 	for source, d := range definitions {
 		switch was := p.done.Definitions[source]; was {
 		case "":

@@ -6,12 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/tidemark-dev/tidemark/eventstore"
 )
 
 // DefaultBatch is how many events a batch takes at the most when the runner is behind.
 const DefaultBatch = 1000
+
+// pace is how long after a batch the next one is applied at the earliest. A lone
+// event waits for nobody; under load some hundred share what a batch costs.
+const pace = 8 * time.Millisecond
 
 // Runner follows the log and keeps a projector's directory at its head.
 type Runner struct {
@@ -62,7 +67,12 @@ func (r *Runner) Err() error {
 // Run applies groups as they come until ctx ends (nil) or something is damaged
 // (the error, which Err keeps returning). What the batch at hand holds by then is applied.
 func (r *Runner) Run(ctx context.Context) error {
+	loadCtx, stop := context.WithCancel(ctx)
+	loading := make(chan error, 1)
+	go func() { loading <- loadSeen(loadCtx, r.projector.db, r.projector.seen.loaded) }()
 	err := r.run(ctx)
+	stop()
+	err = errors.Join(err, <-loading)
 	if ctx.Err() != nil && !errors.Is(err, eventstore.ErrIntegrity) {
 		return nil
 	}
@@ -102,6 +112,8 @@ func (r *Runner) run(ctx context.Context) error {
 }
 
 func (r *Runner) follow(ctx context.Context, cursor eventstore.Cursor) error {
+	paced := time.NewTimer(0)
+	defer paced.Stop()
 	for {
 		g, err := cursor.Next(ctx)
 		switch {
@@ -111,6 +123,14 @@ func (r *Runner) follow(ctx context.Context, cursor eventstore.Cursor) error {
 				return errors.Join(err, r.commit())
 			}
 			if cursor.Buffered() > 0 && r.projector.Pending() < r.batch {
+				continue
+			}
+			select {
+			case <-paced.C:
+			case <-ctx.Done():
+			}
+			if cursor.Buffered() > 0 && r.projector.Pending() < r.batch {
+				paced.Reset(0)
 				continue
 			}
 		case errors.Is(err, eventstore.ErrIdle):
@@ -128,6 +148,7 @@ func (r *Runner) follow(ctx context.Context, cursor eventstore.Cursor) error {
 		if err := r.commit(); err != nil {
 			return err
 		}
+		paced.Reset(pace)
 	}
 }
 

@@ -30,7 +30,7 @@ var ErrDamaged = errors.New("projection directory is damaged")
 type Options struct {
 	// FS is where the directory lives; nil for the disk.
 	FS vfs.FS
-	// CacheBytes bounds the cache of uncompressed blocks; 0 for 32 MiB.
+	// CacheBytes bounds the cache of uncompressed blocks; 0 for 48 MiB.
 	CacheBytes int64
 	// MemTableBytes bounds one table of recent writes; 0 for 16 MiB.
 	MemTableBytes uint64
@@ -65,14 +65,15 @@ type DB struct {
 // ErrDamaged where Pebble recognises damage.
 func Open(dir string, o Options) (*DB, error) {
 	if o.CacheBytes == 0 {
-		o.CacheBytes = 32 << 20
+		o.CacheBytes = 48 << 20
 	}
 	if o.MemTableBytes == 0 {
 		o.MemTableBytes = 16 << 20
 	}
 	po := &pebble.Options{
 		FS:                          o.FS,
-		CacheSize:                   o.CacheBytes,
+		// Pebble takes the memory of two tables of recent writes out of its cache.
+		CacheSize:                   o.CacheBytes + 2*int64(o.MemTableBytes),
 		MemTableSize:                o.MemTableBytes,
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       4,
