@@ -117,9 +117,6 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 
 	// The log of record: embedded JetStream, or an external one by URL.
 	log, err := openLog(ctx, logOptions(a, cfg, f, logger, metrics), logger)
-	if ctx.Err() != nil {
-		return nil // stopped before it ran
-	}
 	if err != nil {
 		return logFailed(ctx, err, cfg)
 	}
