@@ -140,16 +140,61 @@ func CountFates(key, value []byte, c *Checkpoint) (position uint64, err error) {
 		return 0, fmt.Errorf("%w: row of a group: %w", kv.ErrDamaged, errRow)
 	}
 	position = binary.BigEndian.Uint64(key[1:])
-	g, err := decodeGroupRow(position, value)
-	for i := range g.outcomes {
-		switch g.outcomes[i].fate {
+	d := fateDecoder{b: value}
+	d.uvarint() // first received
+	d.uvarint() // last received
+	n := d.uvarint()
+	for ; n > 0 && !d.bad; n-- {
+		switch d.fate() {
 		case Placed:
+			d.skip(len(timeline.Conn{}))
+			d.uvarint() // effective; a signed number is as long
+			d.uvarint() // sequence
 			c.Placed++
 		case Duplicate:
+			d.uvarint() // position
+			d.uvarint() // index
 			c.Duplicates++
 		case Quarantined:
 			c.Quarantined++
+		default:
+			d.bad = true
 		}
 	}
-	return position, err
+	if d.bad || n > 0 || len(d.b) > 0 {
+		return position, fmt.Errorf("%w: row of position %d: %w", kv.ErrDamaged, position, errRow)
+	}
+	return position, nil
+}
+
+// fateDecoder reads no more of a group's row than counting takes.
+type fateDecoder struct {
+	b   []byte
+	bad bool
+}
+
+func (d *fateDecoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	d.skip(n)
+	if n <= 0 {
+		d.bad = true
+	}
+	return v
+}
+
+func (d *fateDecoder) fate() Fate {
+	if len(d.b) == 0 {
+		return 0
+	}
+	f := Fate(d.b[0])
+	d.b = d.b[1:]
+	return f
+}
+
+func (d *fateDecoder) skip(n int) {
+	if n < 0 || n > len(d.b) {
+		d.b, d.bad = nil, true
+		return
+	}
+	d.b = d.b[n:]
 }

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -92,6 +93,9 @@ func Open(dir string, o Options) (*DB, error) {
 	}
 	p, err := pebble.Open(dir, po)
 	if err != nil {
+		if errors.Is(err, os.ErrNotExist) { // a file that another one names
+			err = errors.Join(ErrDamaged, err)
+		}
 		return nil, fmt.Errorf("open projection directory %s: %w", dir, classify(err))
 	}
 	if o.FS == nil {

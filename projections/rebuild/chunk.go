@@ -29,9 +29,11 @@ type placed struct {
 
 // firstDelivery is the first delivery under an id, and which of placed it is.
 type firstDelivery struct {
-	hash    [16]byte
-	bodySum uint64
-	placed  uint32
+	hash     [16]byte
+	bodySum  uint64
+	position uint64
+	index    uint32
+	placed   uint32
 }
 
 func newChunk(events, bytes int) *chunk {
@@ -67,7 +69,9 @@ func (c *chunk) place(m *mapped, row []byte) []byte {
 
 // keep remembers the event placed last as the first delivery under its id.
 func (c *chunk) keep(m *mapped) {
-	c.first = append(c.first, firstDelivery{hash: m.hash, bodySum: m.bodySum, placed: uint32(len(c.placed) - 1)})
+	c.first = append(c.first, firstDelivery{
+		hash: m.hash, bodySum: m.bodySum, position: m.key.Position, index: m.key.Index, placed: uint32(len(c.placed) - 1),
+	})
 	c.ids.add(c.first, len(c.first)-1)
 }
 

@@ -19,6 +19,7 @@ type fates struct {
 	db  kv.Reader
 	gen projections.Generation
 
+	// seen holds all ids but those of the first chunk while that is filled; nil until then.
 	seen    *filter
 	latest  map[timeline.Conn]uint32 // index into times
 	times   []int64
@@ -79,7 +80,7 @@ func (f *fates) event(p *parcel, m *mapped, position uint64, index uint32) error
 		f.current.quarantine.add(f.key, m.row.of(p.out))
 		return nil
 	}
-	if m.hasID && f.seen.add(&m.hash) {
+	if m.hasID && (f.seen == nil || f.seen.add(&m.hash)) {
 		first, was, err := f.firstDelivery(m)
 		if err != nil {
 			return err
@@ -135,6 +136,9 @@ func (f *fates) firstDelivery(m *mapped) (original, bool, error) {
 			return original{e.key.Position, e.key.Index, d.bodySum, e.conn, e.key}, true, nil
 		}
 	}
+	if f.seen == nil {
+		return original{}, false, nil
+	}
 	d, ok, err := projections.LoadDelivery(f.db, m.hash)
 	if err != nil || !ok {
 		return original{}, false, err
@@ -159,6 +163,15 @@ func (f *fates) repeat(first original, m *mapped, position uint64, index uint32)
 	})
 	f.current.deliveries.add(f.key, f.value)
 	return nil
+}
+
+// remember makes the filter, which has room for the ids of a log of so many events
+// or takes most bytes, and puts the ids of the chunk at hand into it.
+func (f *fates) remember(events uint64, most int) {
+	f.seen = newFilter(int(min(uint64(most), max(events, 1<<16)*filterBytesAnID)))
+	for i := range f.current.first {
+		f.seen.add(&f.current.first[i].hash)
+	}
 }
 
 // restore brings back what a rebuild that stopped remembered: from the rows it had taken in.

@@ -10,6 +10,9 @@ type filter struct {
 	mask   uint64
 }
 
+// filterBytesAnID is room enough that one new id in some thousand is looked up for nothing.
+const filterBytesAnID = 2
+
 // block is a cache line: a key sets one bit in each word.
 type block [8]uint64
 

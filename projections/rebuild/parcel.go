@@ -28,7 +28,7 @@ type parcel struct {
 	mapped []mapped
 	out    []byte // what mapped speaks of
 	entry  timeline.Entry
-	err    error  // of mapping
+	err    error // of mapping
 	ready  chan struct{}
 }
 

@@ -17,12 +17,13 @@ func scan(ctx context.Context, o *Options, db *kv.DB, gen projections.Generation
 	s := scanner{
 		options: o, meter: meter, to: to, pipeline: newPipeline(o.Workers), full: make(chan *chunk),
 		fates: fates{
-			db: db.Reader, gen: gen, seen: newFilter(o.FilterBytes), latest: map[timeline.Conn]uint32{},
+			db: db.Reader, gen: gen, latest: map[timeline.Conn]uint32{},
 			current: newChunk(o.ChunkEvents, o.ChunkBytes), before: newChunk(o.ChunkEvents, o.ChunkBytes),
 		},
 	}
 	after := gen.Checkpoint.Position
 	if after > 0 {
+		s.fates.remember(s.expected(), o.FilterBytes)
 		if err := s.fates.restore(); err != nil {
 			return gen, 0, fmt.Errorf("go on with an unfinished rebuild: %w", err)
 		}
@@ -105,6 +106,9 @@ func (s *scanner) cut(ctx context.Context) error {
 	if f.current.empty() {
 		return nil
 	}
+	if f.seen == nil && f.gen.Checkpoint.Position < s.to {
+		f.remember(s.expected(), s.options.FilterBytes)
+	}
 	f.current.generation = f.gen
 	f.current.generation.Stats.ByHealth, f.current.generation.Stats.BySource = nil, nil
 	err, ctxErr := receive(ctx, f.before.done)
@@ -120,6 +124,12 @@ func (s *scanner) cut(ctx context.Context) error {
 	f.current, f.before = f.before, f.current
 	f.current.reset()
 	return nil
+}
+
+// expected is the number of events of the whole log if it goes on as it began.
+func (s *scanner) expected() uint64 {
+	c := &s.fates.gen.Checkpoint
+	return uint64(float64(c.Events()) / float64(c.Position) * float64(s.to))
 }
 
 // write writes chunks until there are no more.

@@ -48,9 +48,8 @@ func (w *writer) firstDeliveries(to *kv.TableWriter, c *chunk) error {
 		func(s []firstDelivery) { slices.SortFunc(s, compareFirst) })
 	for i := range w.first {
 		f := &w.first[i]
-		k := &c.placed[f.placed].key
 		w.key, w.value = projections.DeliveryRow(w.key[:0], w.value[:0], f.hash,
-			projections.Delivery{Position: k.Position, Index: k.Index, BodySum: f.bodySum})
+			projections.Delivery{Position: f.position, Index: f.index, BodySum: f.bodySum})
 		if err := to.Set(w.key, w.value); err != nil {
 			return err
 		}
