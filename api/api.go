@@ -20,6 +20,8 @@ type Options struct {
 	View func() (*projections.View, error)
 	// Log is where bodies are read from.
 	Log eventstore.Reader
+	// Hub tells what changes, for /v1/watch; nil where nothing does.
+	Hub *projections.Hub
 	// Ready tells how each part of the server does, for /readyz; nil for no parts.
 	Ready func(context.Context) []Component
 	// Pending tells what waits to be stored; nil for nothing.
@@ -64,6 +66,13 @@ type Handler struct {
 	spec    []byte // the OpenAPI document
 	docs    []byte // the page about it
 	maxScan int
+
+	patience time.Duration // what a client is given for each write of a long answer
+	watching watching
+	scans    chan struct{} // bounds how many watches look for what they missed at once
+	// draining ends watches, and stopped everything that takes long.
+	draining, stopped context.Context
+	drain, stop       context.CancelFunc
 }
 
 // New returns the API's handler. It must see paths as they were sent: in front
@@ -89,7 +98,10 @@ func New(o Options) *Handler {
 	if o.Access == nil {
 		o.Access = func(next http.Handler) http.Handler { return next }
 	}
-	h := &Handler{o: o, metrics: newMetrics(o.Registerer), maxScan: maxScan}
+	h := &Handler{o: o, metrics: newMetrics(o.Registerer), maxScan: maxScan,
+		patience: 20 * time.Second, watching: watchTimes, scans: make(chan struct{}, 2)}
+	h.draining, h.drain = context.WithCancel(context.Background())
+	h.stopped, h.stop = context.WithCancel(context.Background())
 	h.routes.unknown = http.HandlerFunc(unknownPath)
 	h.huma = humago.New(&h.routes, humaConfig(&o))
 	h.huma.UseMiddleware(func(ctx huma.Context, next func(huma.Context)) {
@@ -102,6 +114,11 @@ func New(o Options) *Handler {
 	})
 	h.addConnections()
 	h.addTimeline()
+	h.addExplain()
+	h.addCorrections()
+	h.addHistory()
+	h.addDiff()
+	h.addWatch()
 	h.addEvents()
 	h.addQuarantine()
 	h.addStats()

@@ -9,6 +9,7 @@ const (
 	CodeUnauthorized     = "unauthorized"
 	CodeForbidden        = "forbidden"
 	CodeNotFound         = "not_found"
+	CodeNotKnownThen     = "not_known_then"
 	CodeUnknownPath      = "unknown_path"
 	CodeMethodNotAllowed = "method_not_allowed"
 	CodeMisdirected      = "misdirected"
@@ -18,6 +19,8 @@ const (
 	CodeLogUnavailable   = "log_unavailable"
 	CodeTimeout          = "timeout"
 	CodeNotReady         = "not_ready"
+	CodeStopping         = "stopping"
+	CodeTooSlow          = "too_slow"
 )
 
 // codeMeaning is one row of the page about problems.
@@ -36,6 +39,7 @@ var meanings = []codeMeaning{
 	{401, CodeUnauthorized, "No API key, or one that is not known. Send Authorization: Bearer KEY."},
 	{403, CodeForbidden, "The API key is known, and its scope does not allow this."},
 	{404, CodeNotFound, "There is no such connection or event, or what was stored of it is not applied yet."},
+	{404, CodeNotKnownThen, "The connection is known, but nothing of it had happened, or had been received, at the instant of valid_at or known_at."},
 	{404, CodeUnknownPath, "Nothing answers at the path."},
 	{405, CodeMethodNotAllowed, "The path does not answer this method. The header Allow lists those it answers."},
 	{421, CodeMisdirected, "A server without API keys was asked under a name that is not of its own machine."},
@@ -45,4 +49,6 @@ var meanings = []codeMeaning{
 	{503, CodeLogUnavailable, "The log does not answer. Try again after Retry-After."},
 	{503, CodeTimeout, "The answer took too long. Try again after Retry-After."},
 	{503, CodeNotReady, "A part of the server does not work. checks has the reason."},
+	{503, CodeStopping, "The server is stopping. Try again after Retry-After."},
+	{503, CodeTooSlow, "Of a watch: changes came faster than they were read. Come back with the last id."},
 }

@@ -16,59 +16,68 @@ type connectionsInput struct {
 	Source string   `query:"source" doc:"Only connections of this source"`
 	Health []string `query:"health,explode" enum:"disconnected,paused,action_required,offline,failing,expiring,healthy,unknown" doc:"Only connections of this health; give it more than once for any of several"`
 	Prefix string   `query:"q" doc:"Only connections whose id begins with this"`
-	Limit  int      `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"The most items on a page"`
-	Cursor string   `query:"cursor" doc:"next of the page before"`
+	ListQuery
+	WhenQuery
+}
+
+// ConnectionPath names a connection.
+type ConnectionPath struct {
+	Source     string `path:"source" doc:"Configured source"`
+	Connection string `path:"connection" doc:"The provider's connection id, percent-encoded: / is %2F"`
 }
 
 type connectionInput struct {
-	Source     string `path:"source" doc:"Configured source"`
-	Connection string `path:"connection" doc:"The provider's connection id, percent-encoded: / is %2F"`
+	ConnectionPath
+	WhenQuery
 }
 
 func (h *Handler) addConnections() {
 	get(h, huma.Operation{
 		OperationID: "list-connections", Path: "/v1/connections", Tags: []string{"connections"},
-		Summary:     "List connections and their states",
-		Description: "Ordered by source and id.",
+		Summary: "List connections and their states",
+		Description: "Ordered by source and id. With valid_at or known_at: the states of then, of which health is one, and without the connections that were " +
+			"not known then; a page may hold fewer items than limit, or none, and still have a next.",
+		Responses: listResponses[State](h),
 	}, h.listConnections)
 	get(h, huma.Operation{
 		OperationID: "get-connection", Path: "/v1/connections/{source}/{connection}", Tags: []string{"connections"},
-		Summary: "The state of one connection",
+		Summary: "The state of one connection, now or as of an instant",
 	}, h.connection)
 }
 
-func (h *Handler) listConnections(_ context.Context, in *connectionsInput) (*body[Page[State]], error) {
-	l := newList("connections", in.Source, in.Prefix).any(in.Health)
-	after, err := l.place(in.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	f := connections.Filter{Source: in.Source, Prefix: in.Prefix, After: after, Limit: in.Limit}
+func (h *Handler) listConnections(ctx context.Context, in *connectionsInput) (*streamed, error) {
+	f := connections.Filter{Source: in.Source, Prefix: in.Prefix}
 	for _, name := range in.Health {
 		if health, ok := connections.ParseHealth(name); ok && !slices.Contains(f.Healths, health) {
 			f.Healths = append(f.Healths, health)
 		}
 	}
-	page := Page[State]{Items: make([]State, 0, in.Limit)}
-	err = h.view(func(v *projections.View) error {
-		var last []byte
-		more, err := v.Connections(f, func(s State, place []byte) bool {
-			page.Items, last = append(page.Items, s), place
-			return true
-		})
-		if more {
-			page.Next = l.cursor(last)
-		}
-		return err
+	w := in.when()
+	return answer(ctx, h, &in.ListQuery, &lister[State]{
+		cursors: newList("connections", in.Source, in.Prefix).any(in.Health).at(w),
+		columns: connectionColumns, name: "connections", when: w,
+		walk: func(v *projections.View, place []byte, each func(*State, []byte) bool) error {
+			f := f
+			f.After = place
+			if w.IsNow() {
+				_, err := v.Connections(f, func(s State, place []byte) bool { return each(&s, place) })
+				return err
+			}
+			return v.ConnectionsAt(f, w, func(s State, ok bool, place []byte) bool {
+				if !ok || len(in.Health) > 0 && !slices.Contains(in.Health, s.Health) {
+					return each(nil, place)
+				}
+				return each(&s, place)
+			})
+		},
 	})
-	return &body[Page[State]]{page}, err
 }
 
 func (h *Handler) connection(_ context.Context, in *connectionInput) (*body[State], error) {
 	out := new(body[State])
 	err := h.view(func(v *projections.View) (err error) {
-		out.Body, err = v.Connection(in.Source, in.Connection)
-		return h.unknownConnection(v, in.Source, in.Connection, err)
+		out.Body, err = v.ConnectionAt(in.Source, in.Connection, in.when())
+		return h.missing(v, in.Source, in.Connection, in.when(), err)
 	})
 	return out, err
 }

@@ -78,7 +78,8 @@ func docsPage(doc *huma.OpenAPI) ([]byte, error) {
 		o := docsOperation{Operation: op}
 		for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
 			r := op.Responses[status]
-			for media, content := range r.Content {
+			for _, media := range slices.Sorted(maps.Keys(r.Content)) {
+				content := r.Content[media]
 				a := docsAnswer{Status: status, Description: r.Description, MediaType: media}
 				if content.Schema != nil {
 					a.Type = typeOf(content.Schema)

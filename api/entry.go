@@ -22,6 +22,8 @@ type Entry struct {
 	Sets     map[string]string `json:"sets" doc:"The facets that the event sets, and to what"`
 	Detail   Detail            `json:"detail" doc:"Why, as far as the provider says"`
 	Position uint64            `json:"position" doc:"Place in the log"`
+	// Corrections is set where they are asked for, on late entries.
+	Corrections []Correction `json:"corrections,omitempty" nullable:"false" doc:"With corrections=true: what the event changed of the past, as it came late"`
 }
 
 // Detail says why an event set what it set. What the provider does not say is left out.

@@ -78,13 +78,13 @@ func TestProblems(t *testing.T) {
 		t.Errorf("detail %q", p.Detail)
 	}
 	get("/v1/connections/makini/nobody/events", 404, CodeNotFound)
-	get("/v1/connections/makini/c/explain", 404, CodeUnknownPath)
-	get("/v1/watch", 404, CodeUnknownPath)
+	get("/v1/connections/makini/c/explanation", 404, CodeUnknownPath)
+	get("/v1/watch", 503, CodeNotReady) // nobody tells this server what changes
 	get("/", 404, CodeUnknownPath)
 	get("/v1/connections/", 404, CodeUnknownPath)
 	get("/schemas/State.json", 404, CodeUnknownPath)
-	get("/v1/connections?valid_at=2026-01-01T00:00:00Z", 400, CodeUnknownParameter)
-	get("/v1/connections/makini/c?known_at=2026-01-01T00:00:00Z", 400, CodeUnknownParameter)
+	get("/v1/connections?valid_on=2026-01-01T00:00:00Z", 400, CodeUnknownParameter)
+	get("/v1/connections/makini/c?known_at=2026-01-01T00:00:00Z", 404, CodeNotKnownThen)
 	get("/v1/stats?x=1", 400, CodeUnknownParameter)
 	get("/livez?x=1", 400, CodeUnknownParameter)
 	get("/v1/connections?limit=0", 400, CodeInvalidParameter)

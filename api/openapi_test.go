@@ -48,7 +48,8 @@ func TestOpenAPI(t *testing.T) {
 	}
 	for _, path := range []string{
 		"/v1/connections", "/v1/connections/{source}/{connection}", "/v1/connections/{source}/{connection}/events", "/v1/events/{id}",
-		"/v1/events/{id}/raw", "/v1/quarantine", "/v1/stats", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs",
+		"/v1/events/{id}/raw", "/v1/quarantine", "/v1/watch", "/v1/connections/{source}/{connection}/explain",
+		"/v1/connections/{source}/{connection}/corrections", "/v1/connections/{source}/{connection}/stats", "/v1/connections/{source}/{connection}/diff", "/v1/stats", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs",
 	} {
 		if _, ok := doc.Paths[path]["get"]; !ok {
 			t.Errorf("no GET %s", path)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -31,10 +32,13 @@ func get[I, O any](h *Handler, op huma.Operation, fn func(context.Context, *I) (
 	})
 }
 
+// expected are the codes below which the server is not at fault.
+var expected = []string{CodeNotReady, CodeStopping, CodeTooSlow}
+
 // problem is what a client is told of an error; what it is not told, the log is.
 func (h *Handler) problem(ctx context.Context, operation string, err error) *Problem {
 	p := problemOf(err)
-	if p.Status >= http.StatusInternalServerError && p.Code != CodeNotReady {
+	if p.Status >= http.StatusInternalServerError && !slices.Contains(expected, p.Code) {
 		h.o.Logger.LogAttrs(ctx, slog.LevelError, "request failed",
 			slog.String("operation", operation), slog.String("code", p.Code),
 			slog.String("request_id", requestID(ctx)), slog.Any("error", err))

@@ -11,6 +11,8 @@ type Page[T any] struct {
 	Items []T `json:"items" nullable:"false" doc:"May be fewer than limit, or none, on a page that is not the last"`
 	// Next is the cursor of the next page, nil on the last.
 	Next *string `json:"next" required:"true" doc:"The cursor of the next page; null on the last one"`
+	// AsOf is nil but for a question about an earlier instant.
+	AsOf *AsOf `json:"as_of,omitempty" doc:"Of a question about an earlier instant: which, and what the answer stands on"`
 }
 
 // State is the state of one connection.

@@ -10,8 +10,7 @@ import (
 )
 
 type quarantineInput struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"The most items on a page"`
-	Cursor string `query:"cursor" doc:"next of the page before"`
+	ListQuery
 }
 
 func (h *Handler) addQuarantine() {
@@ -19,31 +18,22 @@ func (h *Handler) addQuarantine() {
 		OperationID: "list-quarantine", Path: "/v1/quarantine", Tags: []string{"events"},
 		Summary:     "Events that the mapping could not place",
 		Description: "In the order of the log. They are kept like any other event, and leave the quarantine when the mapping is mended.",
+		Responses:   listResponses[Quarantine](h),
 	}, h.quarantine)
 }
 
-func (h *Handler) quarantine(_ context.Context, in *quarantineInput) (*body[Page[Quarantine]], error) {
-	l := newList("quarantine")
-	place, err := l.place(in.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	var position uint64
-	var index uint32
-	if place != nil { // the cursor's sum vouches for its length
-		position, index = binary.BigEndian.Uint64(place), binary.BigEndian.Uint32(place[8:])
-	}
-	page := Page[Quarantine]{Items: make([]Quarantine, 0, min(in.Limit, 64))}
-	err = h.view(func(v *projections.View) error {
-		return v.Quarantine(position, index, func(q Quarantine) bool {
-			if n := len(page.Items); n == in.Limit {
-				last := page.Items[n-1]
-				page.Next = l.cursor(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, last.Position), last.Index))
-				return false
+func (h *Handler) quarantine(ctx context.Context, in *quarantineInput) (*streamed, error) {
+	return answer(ctx, h, &in.ListQuery, &lister[Quarantine]{
+		cursors: newList("quarantine"), columns: quarantineColumns, name: "quarantine",
+		walk: func(v *projections.View, place []byte, each func(*Quarantine, []byte) bool) error {
+			var position uint64
+			var index uint32
+			if place != nil { // the cursor's sum vouches for its length
+				position, index = binary.BigEndian.Uint64(place), binary.BigEndian.Uint32(place[8:])
 			}
-			page.Items = append(page.Items, q)
-			return true
-		})
+			return v.Quarantine(position, index, func(q Quarantine) bool {
+				return each(&q, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, q.Position), q.Index))
+			})
+		},
 	})
-	return &body[Page[Quarantine]]{page}, err
 }

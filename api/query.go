@@ -106,6 +106,10 @@ func checkValue(s *huma.Schema, v string) string {
 		if err != nil || s.Minimum != nil && float64(n) < *s.Minimum || s.Maximum != nil && float64(n) > *s.Maximum {
 			return fmt.Sprintf("must be a whole number from %.0f to %.0f", *s.Minimum, *s.Maximum)
 		}
+	case s.Type == huma.TypeBoolean:
+		if v != "true" && v != "false" {
+			return "must be true or false"
+		}
 	case s.Format == "date-time":
 		if _, err := time.Parse(time.RFC3339Nano, v); err != nil {
 			return "must be a time such as 2026-01-02T15:04:05Z (in a URL, write + as %2B)"

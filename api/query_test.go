@@ -22,7 +22,9 @@ func TestQueryIsChecked(t *testing.T) {
 		{"list", "q=&source=&cursor=", "", ""},
 		{"list", "helth=failing", CodeUnknownParameter, `Did you mean "health"?`},
 		{"list", "zzzzzzzz=1", CodeUnknownParameter, "Known are source, health, q, limit, cursor"},
-		{"list", "valid_at=2026-01-01T00:00:00Z", CodeUnknownParameter, `"valid_at"`},
+		{"list", "valid_at=2026-01-01T00:00:00Z&known_at=2026-01-01T00:00:00Z&format=csv", "", ""},
+		{"list", "valid_at=yesterday", CodeInvalidParameter, "must be a time such as 2026-01-02T15:04:05Z"},
+		{"list", "format=xml", CodeInvalidParameter, "must be one of json, csv, jsonl"},
 		{"list", "Limit=5", CodeUnknownParameter, `"limit"`},
 		{"list", "limit=0", CodeInvalidParameter, "from 1 to 500"},
 		{"list", "limit=501", CodeInvalidParameter, "from 1 to 500"},
@@ -45,8 +47,9 @@ func TestQueryIsChecked(t *testing.T) {
 		{"events", "from=2026-01-01T00:00:00+02:00", CodeInvalidParameter, "%2B"},
 		{"events", "from=", CodeInvalidParameter, "must be a time"},
 		{"events", "type=&type=x", CodeInvalidParameter, "empty"},
-		{"state", "known_at=2026-01-01T00:00:00Z", CodeUnknownParameter, "takes no query parameter"},
-		{"state", "source=x", CodeUnknownParameter, "takes no query parameter"},
+		{"events", "corrections=yes", CodeInvalidParameter, "must be true or false"},
+		{"state", "known_at=2026-01-01T00:00:00Z&valid_at=", CodeInvalidParameter, "must be a time"},
+		{"state", "source=x", CodeUnknownParameter, "Known are valid_at, known_at"},
 	} {
 		op := list
 		switch c.op {

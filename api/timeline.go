@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -16,56 +17,67 @@ import (
 const maxScan = 20_000
 
 type timelineInput struct {
-	Source     string    `path:"source" doc:"Configured source"`
-	Connection string    `path:"connection" doc:"The provider's connection id, percent-encoded: / is %2F"`
-	Order      string    `query:"order" enum:"desc,asc" default:"desc" doc:"desc: the latest first"`
-	From       time.Time `query:"from" doc:"Only events of this effective time or later"`
-	To         time.Time `query:"to" doc:"Only events before this effective time"`
-	Type       []string  `query:"type,explode" doc:"Only events of exactly this type; give it more than once for any of several"`
-	Limit      int       `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"The most items on a page"`
-	Cursor     string    `query:"cursor" doc:"next of the page before"`
+	ConnectionPath
+	Order string    `query:"order" enum:"desc,asc" default:"desc" doc:"desc: the latest first"`
+	From  time.Time `query:"from" doc:"Only events of this effective time or later"`
+	To    time.Time `query:"to" doc:"Only events before this effective time"`
+	Type  []string  `query:"type,explode" doc:"Only events of exactly this type; give it more than once for any of several"`
+	ListQuery
+	WhenQuery
+	Corrections bool `query:"corrections" doc:"true: late entries say what they changed of the past (not in CSV)"`
 }
 
 func (h *Handler) addTimeline() {
 	get(h, huma.Operation{
 		OperationID: "list-connection-events", Path: "/v1/connections/{source}/{connection}/events", Tags: []string{"connections"},
 		Summary: "The timeline of one connection",
-		Description: "In the order of effective time. With type, a page may hold fewer items than limit, or none, and still have a next: " +
+		Description: "In the order of effective time. With type or known_at, a page may hold fewer items than limit, or none, and still have a next: " +
 			"follow next until it is null.",
+		Responses: listResponses[Entry](h),
 	}, h.timeline)
 }
 
-func (h *Handler) timeline(_ context.Context, in *timelineInput) (*body[Page[Entry]], error) {
-	if !in.From.IsZero() && !in.To.IsZero() && in.To.Before(in.From) {
-		return nil, invalidParameters(ParameterError{"to", "is before from"})
-	}
-	l := newList("events", in.Source, in.Connection, in.Order).any(in.Type).between(in.From, in.To)
-	place, err := l.place(in.Cursor)
-	if err != nil {
+func (h *Handler) timeline(ctx context.Context, in *timelineInput) (*streamed, error) {
+	if err := inOrder(in.From, in.To); err != nil {
 		return nil, err
+	}
+	w := in.when()
+	return answer(ctx, h, &in.ListQuery, &lister[Entry]{
+		cursors: newList("events", in.Source, in.Connection, in.Order).any(in.Type).between(in.From, in.To).at(w),
+		columns: entryColumns, name: "events", when: w,
+		walk: func(v *projections.View, place []byte, each func(*Entry, []byte) bool) error {
+			return h.missing(v, in.Source, in.Connection, w, h.entries(v, in, place, each))
+		},
+	})
+}
+
+// entries walks the timeline as the query asks for it.
+func (h *Handler) entries(v *projections.View, in *timelineInput, place []byte, each func(*Entry, []byte) bool) error {
+	w := in.when()
+	if !w.IsNow() { // a connection that was not known then is no empty timeline
+		if _, err := v.ConnectionAt(in.Source, in.Connection, w); err != nil {
+			return err
+		}
 	}
 	span := projections.Span{From: in.From, To: in.To, Descending: in.Order == "desc"}
 	if place != nil {
 		key := timeline.DecodeKey(place) // the cursor's sum vouches for its length
 		span.After = &key
 	}
-	page := Page[Entry]{Items: make([]Entry, 0, min(in.Limit, 64))}
-	err = h.view(func(v *projections.View) error {
-		var last []byte
-		scanned := 0
-		err := v.Timeline(in.Source, in.Connection, span, func(e *timeline.Entry) bool {
-			if len(page.Items) == in.Limit || scanned == h.maxScan {
-				page.Next = l.cursor(last)
+	var failed error
+	var at []byte
+	err := v.TimelineAt(in.Source, in.Connection, span, w, func(e *timeline.Entry, known bool) bool {
+		at = e.Key.AppendTo(at[:0])
+		if !known || len(in.Type) > 0 && !slices.Contains(in.Type, e.Type) {
+			return each(nil, at)
+		}
+		out := entryOf(e)
+		if in.Corrections {
+			if out.Corrections, failed = v.CorrectionsOf(in.Source, in.Connection, e); failed != nil {
 				return false
 			}
-			scanned++
-			last = e.Key.AppendTo(last[:0])
-			if len(in.Type) == 0 || slices.Contains(in.Type, e.Type) {
-				page.Items = append(page.Items, entryOf(e))
-			}
-			return true
-		})
-		return h.unknownConnection(v, in.Source, in.Connection, err)
+		}
+		return each(&out, at)
 	})
-	return &body[Page[Entry]]{page}, err
+	return errors.Join(err, failed)
 }
