@@ -14,6 +14,9 @@ import (
 type current struct {
 	Serving  string `json:"serving"`
 	Previous string `json:"previous,omitempty"`
+	// Declined holds the digests of the definitions that somebody decided against, by
+	// cancelling their rebuild or rolling it back: they begin no rebuild by themselves.
+	Declined map[string]string `json:"declined,omitempty"`
 }
 
 const (
@@ -45,17 +48,40 @@ func (s *Set) loadCurrent() error {
 	return nil
 }
 
-// nextName is the first name behind all those that are or were there.
+// nextName is the first name behind all those that are there, and behind that of
+// the last rebuild: no two rebuilds have one name.
 func (s *Set) nextName() string {
 	next := 1
+	names := []string{s.job.Generation}
 	entries, _ := os.ReadDir(s.o.Root)
 	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	for _, name := range names {
 		var n int
-		if _, err := fmt.Sscanf(e.Name(), "g%06d", &n); err == nil {
+		if _, err := fmt.Sscanf(name, "g%06d", &n); err == nil {
 			next = max(next, n+1)
 		}
 	}
 	return fmt.Sprintf("g%06d", next)
+}
+
+// digests names the definitions in force.
+func (s *Set) digests() map[string]string {
+	d := map[string]string{}
+	for source, def := range s.o.Definitions {
+		d[source] = def.Digest()
+	}
+	return d
+}
+
+// decline notes that the definitions in force are not to begin a rebuild by
+// themselves. s.mu is held.
+func (s *Set) decline() {
+	s.current.Declined = s.digests()
+	if err := writeFile(s.path(currentFile), s.current); err != nil {
+		s.o.Logger.Warn("the next start may begin the rebuild again", "error", err)
+	}
 }
 
 // writeFile replaces a file whole and durably.
@@ -83,9 +109,19 @@ func writeFile(path string, v any) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// tidy removes the generations that nothing refers to any more.
+// tidy removes the generations that nothing refers to any more, and the reports
+// of earlier rebuilds. s.mu is held.
 func (s *Set) tidy() {
-	keep := map[string]bool{s.current.Serving: true, s.current.Previous: true, s.job.Generation: s.job.State.unfinished()}
+	reports, _ := os.ReadDir(s.path(reportDir))
+	for _, e := range reports {
+		if e.Name() != s.job.ID+".jsonl" && !s.job.State.unfinished() {
+			_ = os.Remove(filepath.Join(s.path(reportDir), e.Name())) // it is in nobody's way
+		}
+	}
+	keep := map[string]bool{s.current.Serving: true, s.current.Previous: true}
+	if s.job.State.unfinished() {
+		keep[s.job.Generation] = true
+	}
 	entries, err := os.ReadDir(s.o.Root)
 	if err != nil {
 		return

@@ -24,8 +24,8 @@ type generation struct {
 
 // open opens a generation's directory, or begins it.
 func (s *Set) open(name string) (*generation, error) {
-	if _, err := os.Stat(s.path(name + DamagedMark)); !errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.Join(fmt.Errorf("%w: %s was found damaged while it was in use", kv.ErrDamaged, s.path(name)), err)
+	if err := s.marked(name); err != nil {
+		return nil, err
 	}
 	o := s.o.KV
 	o.Fatal = func(err error) { s.o.Fatal(s.path(name), err) }
@@ -38,6 +38,15 @@ func (s *Set) open(name string) (*generation, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return &generation{name: name, db: db, projector: p, holds: 1, idle: make(chan struct{})}, nil
+}
+
+// marked is a kv.ErrDamaged for a generation that was found damaged before.
+func (s *Set) marked(name string) error {
+	_, err := os.Stat(s.path(name + DamagedMark))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(fmt.Errorf("%w: %s was found damaged while it was in use", kv.ErrDamaged, s.path(name)), err)
 }
 
 func (g *generation) hold() {

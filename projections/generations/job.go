@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/tidemark-dev/tidemark/projections/rebuild"
@@ -15,8 +16,10 @@ import (
 var (
 	// ErrBusy means a rebuild is under way or waits for a decision.
 	ErrBusy = errors.New("a rebuild is under way")
-	// ErrNoJob means there is no rebuild of that id, or not one that the call applies to.
+	// ErrNoJob means there is no rebuild of that id.
 	ErrNoJob = errors.New("no such rebuild")
+	// ErrState means that the rebuild is not in a state that the call applies to.
+	ErrState = errors.New("the rebuild is past that, or not there yet")
 	// ErrNoPrevious means there is no generation to roll back to.
 	ErrNoPrevious = errors.New("no earlier generation is kept")
 )
@@ -56,13 +59,15 @@ type Request struct {
 
 // Job is a rebuild, as it is kept across restarts.
 type Job struct {
-	ID         string    `json:"id"`
-	Request    Request   `json:"request"`
-	Generation string    `json:"generation" doc:"Name of the generation that is made"`
-	State      State     `json:"state" enum:"building,comparing,review,promoting,promoted,reported,cancelled,failed"`
-	Paused     bool      `json:"paused"`
-	StartedAt  time.Time `json:"started_at"`
-	EndedAt    time.Time `json:"ended_at,omitzero"`
+	ID         string  `json:"id"`
+	Request    Request `json:"request"`
+	Generation string  `json:"generation" doc:"Name of the generation that is made"`
+	// Definitions holds the digest of each source's definition that it is made with.
+	Definitions map[string]string `json:"definitions,omitempty" doc:"Digest of each source's definition that it is made with"`
+	State       State             `json:"state" enum:"building,comparing,review,promoting,promoted,reported,cancelled,failed"`
+	Paused      bool              `json:"paused"`
+	StartedAt   time.Time         `json:"started_at"`
+	EndedAt     time.Time         `json:"ended_at,omitzero"`
 	// Progress is of the phase at hand, EtaSeconds what is left of it by its rate so far.
 	Progress   *rebuild.Progress `json:"progress,omitempty"`
 	EtaSeconds *float64          `json:"eta_seconds,omitempty"`
@@ -80,11 +85,14 @@ type Job struct {
 // Verified is the outcome of comparing a generation made anew with the serving one.
 type Verified struct {
 	Equal bool `json:"equal"`
+	// Outdated names sources whose definition has changed since the serving generation was
+	// made: then a difference is to be expected, and is no damage.
+	Outdated []string `json:"outdated,omitempty"`
 	// Serving and Scratch sum up the two at the same position.
 	Serving rebuild.Sum `json:"serving"`
 	Scratch rebuild.Sum `json:"scratch"`
 	// First is the first row in which they differ.
-	First string `json:"first_difference,omitempty"`
+	First string `json:"first_difference,omitempty" doc:"The first row in which they differ; the first of the two is the serving one"`
 }
 
 func (s *Set) loadJob() error {
@@ -127,12 +135,12 @@ func (s *Set) wake() {
 func (s *Set) Start(r Request) (Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.job.State.unfinished() {
+	if s.job.State.unfinished() || s.rollingBack {
 		return s.job, ErrBusy
 	}
 	now := s.o.Now().UTC()
 	name := s.nextName()
-	s.job = Job{ID: "rb-" + name[1:], Request: r, Generation: name, State: Building, StartedAt: now}
+	s.job = Job{ID: "rb-" + name[1:], Request: r, Generation: name, State: Building, StartedAt: now, Definitions: s.digests()}
 	if err := s.save(); err != nil {
 		return s.job, err
 	}
@@ -154,6 +162,21 @@ func (s *Set) Job(id string) (Job, error) {
 func (s *Set) update(f func(*Job)) (Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	f(&s.job)
+	return s.job, s.save()
+}
+
+// steer is update for a job of that id that is in one of the states. It returns
+// ErrNoJob or ErrState, with the job as it is.
+func (s *Set) steer(id string, states []State, f func(*Job)) (Job, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.job.ID == "" || id != "last" && id != s.job.ID {
+		return Job{}, fmt.Errorf("%w: %q", ErrNoJob, id)
+	}
+	if !slices.Contains(states, s.job.State) {
+		return s.job, fmt.Errorf("%w: rebuild %s is %s", ErrState, s.job.ID, s.job.State)
+	}
 	f(&s.job)
 	return s.job, s.save()
 }

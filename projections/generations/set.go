@@ -34,6 +34,10 @@ type Options struct {
 	Fatal func(path string, err error)
 	// Batch bounds the events of a live batch; 0 for projections.DefaultBatch.
 	Batch int
+	// OnChange says what a start does that finds other definitions; "" for Rebuild.
+	OnChange Policy
+	// Room, if not nil, says why a rebuild must not take more of the disk. It is asked often.
+	Room func() error
 }
 
 // Set is the serving generation, the one before it, and the rebuild under way, if any.
@@ -46,8 +50,9 @@ type Set struct {
 	runner  *projections.Runner
 	retired sync.WaitGroup
 
-	job     Job
-	control control
+	job         Job
+	control     control
+	rollingBack bool
 	// swaps carries a generation that is to take over, and work a job to be done.
 	swaps chan swap
 	work  chan struct{}
@@ -55,8 +60,10 @@ type Set struct {
 
 // swap asks Run to let another generation take over.
 type swap struct {
-	to   *generation
-	done chan error
+	to *generation
+	// declined are definitions that are not to begin a rebuild by themselves.
+	declined map[string]string
+	done     chan error
 }
 
 // Open opens the serving generation. One that is damaged, or of another
@@ -72,6 +79,7 @@ func Open(o Options) (*Set, error) {
 	if err := s.loadJob(); err != nil {
 		return nil, err
 	}
+	s.settleJob()
 	g, err := s.open(s.current.Serving)
 	if unusable(err) {
 		old, name := s.path(s.current.Serving), s.nextName()
@@ -108,18 +116,6 @@ func (s *Set) serve(g *generation) {
 	s.serving = g
 	s.runner = projections.NewRunner(projections.RunnerOptions{
 		Log: s.o.Log, Projector: g.projector, Batch: s.o.Batch, Logger: s.o.Logger, Metrics: s.o.Metrics})
-}
-
-// outdated begins a rebuild where the serving generation was made with other definitions.
-func (s *Set) outdated() {
-	changed := s.serving.projector.Outdated()
-	if len(changed) == 0 || s.job.State.unfinished() {
-		return
-	}
-	s.o.Logger.Warn("definitions have changed: the projections made with the former ones go on serving, and new ones are made in the background", "sources", changed)
-	if _, err := s.Start(Request{Reason: "definitions changed"}); err != nil {
-		s.o.Logger.Error("the rebuild could not be begun", "error", err)
-	}
 }
 
 // Close closes the serving generation after the last view. Call it after Run returned.
@@ -209,13 +205,13 @@ func (s *Set) Run(ctx context.Context) error {
 			case next = <-s.swaps:
 			}
 		}
-		next.done <- s.takeOver(ctx, next.to)
+		next.done <- s.takeOver(ctx, next.to, next.declined)
 	}
 }
 
 // takeOver brings a generation to where the serving one stands, so that no
 // reader sees the log go back, and lets it serve. The serving one's runner is stopped.
-func (s *Set) takeOver(ctx context.Context, g *generation) error {
+func (s *Set) takeOver(ctx context.Context, g *generation, declined map[string]string) error {
 	old := s.serving
 	if err := catchUp(ctx, s.o.Log, g.projector, old.projector.Checkpoint().Position); err != nil {
 		s.mu.Lock()
@@ -223,7 +219,7 @@ func (s *Set) takeOver(ctx context.Context, g *generation) error {
 		s.mu.Unlock()
 		return err
 	}
-	next := current{Serving: g.name, Previous: old.name}
+	next := current{Serving: g.name, Previous: old.name, Declined: declined}
 	if err := writeFile(s.path(currentFile), next); err != nil {
 		s.mu.Lock()
 		s.serve(old)

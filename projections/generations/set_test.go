@@ -262,7 +262,7 @@ func TestARebuildSurvivesRestartsAndSteering(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Pause(j.ID); err != nil && !errors.Is(err, generations.ErrNoJob) {
+	if _, err := s.Pause(j.ID); err != nil && !errors.Is(err, generations.ErrState) {
 		t.Fatal(err)
 	}
 	stop()

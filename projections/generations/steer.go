@@ -14,7 +14,7 @@ type control struct {
 	mu       sync.Mutex
 	resumed  chan struct{} // closed when a paused job goes on; nil while it is not paused
 	cancel   context.CancelFunc
-	decision chan bool // of a review: promote or not
+	decision chan struct{} // of a review: it is to take over
 }
 
 // gate lets a job wait while it is paused.
@@ -46,12 +46,31 @@ func (c *control) pause(on bool) {
 }
 
 // begin readies the control for a job and returns the job's context.
-func (c *control) begin(ctx context.Context) (context.Context, chan bool) {
+func (c *control) begin(ctx context.Context) (context.Context, chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ctx, c.cancel = context.WithCancel(ctx)
-	c.decision = make(chan bool, 1)
+	c.decision = make(chan struct{}, 1)
 	return ctx, c.decision
+}
+
+// stop ends the job under way, if there is one.
+func (c *control) stop() {
+	c.pause(false)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel()
+	}
+}
+
+// decide ends a review.
+func (c *control) decide() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.decision != nil {
+		c.decision <- struct{}{}
+	}
 }
 
 func (c *control) end() {
@@ -61,92 +80,88 @@ func (c *control) end() {
 	c.cancel, c.decision = nil, nil
 }
 
-// Pause lets the rebuild wait, and Resume lets it go on. They return ErrNoJob
-// where none is being built.
+// Pause lets the rebuild wait, and Resume lets it go on. They return ErrNoJob, or
+// ErrState where it is not being built.
 func (s *Set) Pause(id string) (Job, error) { return s.setPaused(id, true) }
 
 // Resume lets a paused rebuild go on.
 func (s *Set) Resume(id string) (Job, error) { return s.setPaused(id, false) }
 
 func (s *Set) setPaused(id string, on bool) (Job, error) {
-	if _, err := s.inState(id, Building, Comparing); err != nil {
-		return Job{}, err
-	}
-	s.control.pause(on)
-	return s.update(func(j *Job) { j.Paused = on })
+	return s.steer(id, []State{Building, Comparing}, func(j *Job) {
+		j.Paused = on
+		s.control.pause(on)
+	})
 }
 
-// Cancel ends a rebuild that has not taken over; what it made is removed.
+// Cancel ends a rebuild that has not begun to take over; what it made is
+// removed. The definitions it was made with begin no rebuild by themselves any more. It
+// returns ErrNoJob or ErrState.
 func (s *Set) Cancel(id string) (Job, error) {
-	j, err := s.inState(id, Building, Comparing, Review)
-	if err != nil {
-		return j, err
-	}
-	j, err = s.update(func(j *Job) { j.State, j.Paused, j.EndedAt = Cancelled, false, s.o.Now().UTC() })
-	s.control.pause(false)
-	s.control.mu.Lock()
-	if s.control.cancel != nil {
-		s.control.cancel()
-	}
-	s.control.mu.Unlock()
-	return j, err
-}
-
-// Promote lets a rebuild that waits for review take over.
-func (s *Set) Promote(id string) (Job, error) {
-	if _, err := s.inState(id, Review); err != nil {
-		return Job{}, err
-	}
-	j, err := s.update(func(j *Job) { j.State = Promoting })
-	s.control.mu.Lock()
-	if s.control.decision != nil {
-		s.control.decision <- true
-	}
-	s.control.mu.Unlock()
-	s.wake()
-	return j, err
-}
-
-func (s *Set) inState(id string, states ...State) (Job, error) {
-	j, err := s.Job(id)
-	if err != nil {
-		return j, err
-	}
-	for _, st := range states {
-		if j.State == st {
-			return j, nil
+	return s.steer(id, []State{Building, Comparing, Review}, func(j *Job) {
+		j.State, j.Paused, j.EndedAt = Cancelled, false, s.o.Now().UTC()
+		if !j.Request.DryRun && !j.Request.Verify {
+			s.decline()
 		}
-	}
-	return j, fmt.Errorf("%w: rebuild %s is %s", ErrNoJob, j.ID, j.State)
+		s.control.stop()
+	})
+}
+
+// Promote lets a rebuild that waits for review take over. It returns ErrNoJob or ErrState.
+func (s *Set) Promote(id string) (Job, error) {
+	return s.steer(id, []State{Review}, func(j *Job) {
+		j.State = Promoting
+		s.control.decide()
+	})
 }
 
 // Rollback lets the generation before the serving one take over again, after
 // bringing it up to date with the log. It returns ErrNoPrevious, or ErrBusy during a rebuild.
 func (s *Set) Rollback(ctx context.Context) (from, to string, err error) {
-	s.mu.Lock()
-	busy := s.job.State.unfinished()
-	c := s.current
-	s.mu.Unlock()
-	if busy {
-		return "", "", ErrBusy
+	c, err := s.beginRollback()
+	if err != nil {
+		return "", "", err
 	}
-	if c.Previous == "" {
-		return "", "", ErrNoPrevious
+	defer func() {
+		s.mu.Lock()
+		s.rollingBack = false
+		s.mu.Unlock()
+	}()
+	// It may still be closing: readers that began before it was replaced hold it.
+	closed := make(chan struct{})
+	go func() { s.retired.Wait(); close(closed) }()
+	select {
+	case <-closed:
+	case <-ctx.Done():
+		return "", "", ctx.Err()
 	}
-	s.retired.Wait() // it may still be closing
 	g, err := s.open(c.Previous)
 	if err != nil {
 		return "", "", fmt.Errorf("open the generation before this one: %w", err)
 	}
-	if err := s.swapTo(ctx, g); err != nil {
+	if err := s.swapTo(ctx, swap{to: g, declined: s.digests()}); err != nil {
 		return "", "", errors.Join(err, g.close())
 	}
+	s.o.Logger.Info("rolled back: the generation before serves again", "from", c.Serving, "to", c.Previous)
 	return c.Serving, c.Previous, nil
 }
 
-// swapTo asks Run to let g take over.
-func (s *Set) swapTo(ctx context.Context, g *generation) error {
-	sw := swap{to: g, done: make(chan error, 1)}
+func (s *Set) beginRollback() (current, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.job.State.unfinished() || s.rollingBack:
+		return s.current, ErrBusy
+	case s.current.Previous == "":
+		return s.current, ErrNoPrevious
+	}
+	s.rollingBack = true
+	return s.current, nil
+}
+
+// swapTo asks Run to let a generation take over.
+func (s *Set) swapTo(ctx context.Context, sw swap) error {
+	sw.done = make(chan error, 1)
 	select {
 	case s.swaps <- sw:
 	case <-ctx.Done():
@@ -156,7 +171,7 @@ func (s *Set) swapTo(ctx context.Context, g *generation) error {
 }
 
 // ReportFile is the file with every difference of a rebuild, a JSON object of
-// rebuild.Change a line.
+// rebuild.Change a line. It returns ErrNoJob, or ErrState before there is one.
 func (s *Set) ReportFile(id string) (string, error) {
 	if _, err := s.Job(id); err != nil {
 		return "", err
@@ -165,7 +180,7 @@ func (s *Set) ReportFile(id string) (string, error) {
 	defer s.mu.Unlock()
 	path := filepath.Join(s.o.Root, reportDir, s.job.ID+".jsonl")
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("%w: rebuild %s has no report yet", ErrNoJob, s.job.ID)
+		return "", fmt.Errorf("%w: rebuild %s has no report yet", ErrState, s.job.ID)
 	}
 	return path, nil
 }

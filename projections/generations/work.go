@@ -28,18 +28,19 @@ func (s *Set) runJobs(ctx context.Context) {
 		if err != nil || !j.State.unfinished() {
 			continue
 		}
-		if err := s.carryOut(ctx, j); err != nil && ctx.Err() == nil {
+		if err := s.carryOut(ctx); err != nil && ctx.Err() == nil {
 			s.fail(err)
 		}
 	}
 }
 
+// fail notes that the job came to its end by err, unless it was cancelled.
 func (s *Set) fail(err error) {
-	s.o.Logger.Error("the rebuild failed; the serving projections are untouched", "error", err)
 	_, kept := s.update(func(j *Job) {
 		if j.State.unfinished() {
 			j.State, j.Error, j.EndedAt = Failed, err.Error(), s.o.Now().UTC()
 			j.Integrity = errors.Is(err, eventstore.ErrIntegrity) || errors.Is(err, rebuild.ErrIncomplete)
+			s.o.Logger.Error("the rebuild failed; the serving projections are untouched", "rebuild", j.ID, "error", err)
 		}
 	})
 	if kept != nil {
@@ -50,11 +51,14 @@ func (s *Set) fail(err error) {
 	s.tidy()
 }
 
-// carryOut takes a job from where it stands to its end.
-func (s *Set) carryOut(ctx context.Context, j Job) error {
+// carryOut takes the job from where it stands to its end.
+func (s *Set) carryOut(ctx context.Context) error {
 	ctx, decision := s.control.begin(ctx)
 	defer s.control.end()
-	s.control.pause(j.Paused)
+	j := s.taken()
+	if !j.State.unfinished() {
+		return nil
+	}
 	if j.State == Building || j.State == Comparing {
 		if err := s.build(ctx, j); err != nil {
 			return err
@@ -70,10 +74,10 @@ func (s *Set) carryOut(ctx context.Context, j Job) error {
 			if err := g.close(); err != nil {
 				s.o.Logger.Warn("a new generation did not close", "error", err)
 			}
-			s.mu.Lock()
-			s.tidy()
-			s.mu.Unlock()
 		}
+		s.mu.Lock()
+		s.tidy()
+		s.mu.Unlock()
 	}()
 	if j.State == Building || j.State == Comparing {
 		if j, err = s.compare(ctx, j, g); err != nil || !j.State.unfinished() {
@@ -87,7 +91,7 @@ func (s *Set) carryOut(ctx context.Context, j Job) error {
 			return ctx.Err()
 		}
 	}
-	if err := s.swapTo(ctx, g); err != nil {
+	if err := s.swapTo(ctx, swap{to: g}); err != nil {
 		return err
 	}
 	promoted = true
@@ -96,11 +100,36 @@ func (s *Set) carryOut(ctx context.Context, j Job) error {
 	return err
 }
 
+// taken is the job as a carrier takes it up: what is steered from here on reaches the carrier.
+func (s *Set) taken() Job {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.control.pause(s.job.Paused)
+	return s.job
+}
+
+// gate lets the job at hand wait while it is paused, and ends it where the disk gets full.
+func (s *Set) gate(ctx context.Context) error {
+	if err := s.control.gate(ctx); err != nil {
+		return err
+	}
+	if s.o.Room == nil {
+		return nil
+	}
+	if err := s.o.Room(); err != nil {
+		return fmt.Errorf("ended before it fills the disk: %w", err)
+	}
+	return nil
+}
+
 // build makes the generation's directory, from the log or from the local history.
 func (s *Set) build(ctx context.Context, j Job) error {
 	o := rebuild.Options{
 		Dir: s.path(j.Generation), KV: s.o.KV, Log: s.o.Log, Definitions: s.o.Definitions,
-		Gate: s.control.gate, Progress: s.progress, Now: s.o.Now,
+		Gate: s.gate, Progress: s.progress, Now: s.o.Now,
+	}
+	if err := s.marked(j.Generation); err != nil {
+		return err
 	}
 	o.KV.Fatal = func(err error) { s.o.Fatal(o.Dir, err) }
 	var result rebuild.Result
@@ -158,6 +187,7 @@ func (s *Set) compare(ctx context.Context, j Job, g *generation) (Job, error) {
 		if verified, err = verify(ctx, old, view); err != nil {
 			return j, err
 		}
+		verified.Outdated = s.Status().Outdated
 	}
 	report, err := s.report(ctx, j, old, view)
 	if err != nil {
@@ -168,6 +198,7 @@ func (s *Set) compare(ctx context.Context, j Job, g *generation) (Job, error) {
 			return
 		}
 		j.Report, j.Verified = &report, verified
+		j.Integrity = verified != nil && !verified.Equal && len(verified.Outdated) == 0
 		switch {
 		case j.Request.DryRun || j.Request.Verify:
 			j.State, j.EndedAt = Reported, s.o.Now().UTC()
@@ -218,7 +249,7 @@ func (s *Set) report(ctx context.Context, j Job, old, view *projections.View) (r
 	w := bufio.NewWriter(f)
 	enc := json.NewEncoder(w)
 	report, err := rebuild.Diff(ctx, old, view, func(c *rebuild.Change) error {
-		if err := s.control.gate(ctx); err != nil {
+		if err := s.gate(ctx); err != nil {
 			return err
 		}
 		return enc.Encode(c)
