@@ -124,6 +124,7 @@ func settings(c *config.Config) []setting {
 		{"disk.low_water", size(c.Disk.LowWater, "automatic")},
 		{"memory.limit", size(c.Memory.Limit, "none")},
 		{"memory.cache", config.FormatSize(c.Memory.Cache)},
+		{"rebuild.on_definition_change", c.Rebuild.OnDefinitionChange},
 		{"log.level", strings.ToLower(c.Log.Level.String())},
 		{"log.format", c.Log.Format},
 	}

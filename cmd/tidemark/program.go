@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tidemark-dev/tidemark/api"
 	"github.com/tidemark-dev/tidemark/eventstore"
 	"github.com/tidemark-dev/tidemark/eventstore/stream"
 	"github.com/tidemark-dev/tidemark/ingest"
@@ -32,6 +33,7 @@ type program struct {
 	log     *stream.Log
 	set     *generations.Set
 	ingest  *ingest.Handler
+	api     *api.Handler
 	gate    *gate
 	servers []*listening
 	logger  *slog.Logger
@@ -98,6 +100,7 @@ func (p *program) run(ctx context.Context, ready func()) error {
 		<-ctx.Done()
 		p.logger.Info("stopping: webhooks are refused from now on, those under way are answered")
 		p.ingest.Drain()
+		p.api.Drain()
 		p.drain()
 		stopLog()
 		<-logEnded

@@ -6,9 +6,13 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
+	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tidemark-dev/tidemark/internal/config"
 	"github.com/tidemark-dev/tidemark/projections/generations"
 )
 
@@ -51,4 +55,35 @@ func registerProjections(set *generations.Set, reg prometheus.Registerer) error 
 		errs = append(errs, reg.Register(c))
 	}
 	return errors.Join(errs...)
+}
+
+// room says why a rebuild must not take more of the disk: what is free has come
+// down to the mark below which webhooks are refused, and a half more.
+func room(cfg *config.Config, now func() time.Time) func() error {
+	var mu sync.Mutex
+	var asked time.Time
+	var last error
+	return func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if t := now(); t.Sub(asked) >= time.Second {
+			asked, last = t, roomNow(cfg)
+		}
+		return last
+	}
+}
+
+func roomNow(cfg *config.Config) error {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(cfg.DataDir, &fs); err != nil {
+		return nil // whoever writes there will say more
+	}
+	free, mark := int64(fs.Bavail)*int64(fs.Bsize), cfg.Disk.LowWater
+	if mark == 0 {
+		mark = min(512<<20, int64(fs.Blocks)*int64(fs.Bsize)/20)
+	}
+	if mark += mark / 2; free < mark {
+		return fmt.Errorf("%d MiB are free under %s, and a rebuild leaves %d MiB: free some space and begin it again", free>>20, cfg.DataDir, mark>>20)
+	}
+	return nil
 }

@@ -125,9 +125,11 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	// Projections: what the log says, in Pebble. A damaged directory is left
 	// alone, and a new one is filled from the log beside it; with changed definitions
 	// the old one serves while a new one is made.
+	hub := projections.NewHub(0)
 	set, err := generations.Open(generations.Options{
 		Root: filepath.Join(cfg.DataDir, "projections"), KV: kv.Options{CacheBytes: cfg.Memory.Cache, Log: logger.With("component", "projections")},
 		Log: log, Definitions: definitions(sources), Now: a.now, Logger: logger.With("component", "projections"), Metrics: projections.NewMetrics(metrics),
+		Hub: hub, OnChange: generations.Policy(cfg.Rebuild.OnDefinitionChange), Room: room(cfg, a.now),
 		Fatal: func(path string, err error) { os.Exit(storeFailed(a.stderr, path, err)) },
 	})
 	if err != nil {
@@ -157,6 +159,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	// API: queries over the projections, with bodies from the log.
 	queries := api.New(api.Options{
 		View:    set.View,
+		Hub:     hub,
 		Log:     log,
 		Ready:   func(context.Context) []api.Component { return readiness(log, gate, set) },
 		Pending: gate.pending,
@@ -188,6 +191,6 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		servers = append(servers, &listening{l.Addr(), bound.Listen(l), ingest.NewServer(at.handler, ingest.Timeouts{}, logger.With("component", "http"))})
 	}
 
-	p := &program{log: log, set: set, ingest: in, servers: servers, logger: logger, gate: gate}
+	p := &program{log: log, set: set, ingest: in, api: queries, servers: servers, logger: logger, gate: gate}
 	return p.run(ctx, func() { a.greet(cfg, sources, servers, log.Durability(), set.Path(), secretMade, f) })
 }

@@ -26,6 +26,7 @@ type Config struct {
 	Limits  Limits
 	Disk    Disk
 	Memory  Memory
+	Rebuild Rebuild
 	Log     Log
 	// Sources are the entry points, in the file's order.
 	Sources []Source
@@ -93,6 +94,13 @@ type Memory struct {
 	Cache int64
 }
 
+// Rebuild says when projections are made anew.
+type Rebuild struct {
+	// OnDefinitionChange is what a start does that finds other definitions than the
+	// projections were made with: "rebuild", "review" or "off".
+	OnDefinitionChange string
+}
+
 // Log says what is written to stderr.
 type Log struct {
 	Level slog.Level
@@ -134,6 +142,7 @@ func Default() *Config {
 		DataDir: "tidemark-data",
 		Limits:  Limits{InFlight: 64 << 20, Waiting: 8192},
 		Memory:  Memory{Cache: 32 << 20},
+		Rebuild: Rebuild{OnDefinitionChange: "rebuild"},
 		Log:     Log{Level: slog.LevelInfo, Format: "auto"},
 		Sources: defaultSources(),
 	}

@@ -74,6 +74,7 @@ auth: {keys_file: keys.yaml}
 limits: {connections: 100, connections_per_address: 50, in_flight: 128MiB, waiting: 1_0}
 disk: {low_water: 1 GB}
 memory: {limit: 400MiB, cache: 64MiB}
+rebuild: {on_definition_change: review}
 log: {level: DEBUG, format: json}
 sources:
   makini-prod:
@@ -111,13 +112,13 @@ sources:
 			TLS: TLS{CA: "/etc/ca.pem", Cert: in("c.pem"), Key: in("k.pem")}},
 		Auth:   Auth{KeysFile: in("keys.yaml")},
 		Limits: Limits{Connections: 100, ConnectionsPerAddress: 50, InFlight: 128 << 20, Waiting: 10},
-		Disk:   Disk{LowWater: 1e9}, Memory: Memory{Limit: 400 << 20, Cache: 64 << 20}, Log: Log{Level: slog.LevelDebug, Format: "json"},
+		Disk:   Disk{LowWater: 1e9}, Memory: Memory{Limit: 400 << 20, Cache: 64 << 20}, Rebuild: Rebuild{OnDefinitionChange: "review"}, Log: Log{Level: slog.LevelDebug, Format: "json"},
 		Sources: []Source{
 			{Name: "makini-prod", Provider: "makini", Headers: []string{"X-Request-Id", "User-Agent"}, MaxBody: 2 << 20, Tolerance: 10 * time.Minute,
-				Where: path + ":18", Secrets: []providers.Secret{
+				Where: path + ":19", Secrets: []providers.Secret{
 					// What a variable holds is taken as it is: no file is read for it.
 					providers.NewSecret("file:/etc/passwd ${HOME}"), providers.NewSecret("from file "), providers.NewSecret("12345678"), providers.NewSecret("a${b}$c")}},
-			{Name: "b", Provider: in("b.yaml"), MaxBody: DefaultMaxBody, Where: path + ":24"},
+			{Name: "b", Provider: in("b.yaml"), MaxBody: DefaultMaxBody, Where: path + ":25"},
 		},
 	}
 	c.lines = nil

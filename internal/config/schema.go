@@ -56,6 +56,9 @@ func (c *Config) schema() fields {
 			"limit": size(&c.Memory.Limit),
 			"cache": size(&c.Memory.Cache),
 		}},
+		"rebuild": {sub: fields{
+			"on_definition_change": text(&c.Rebuild.OnDefinitionChange),
+		}},
 		"log": {sub: fields{
 			"level":  level(&c.Log.Level),
 			"format": text(&c.Log.Format),

@@ -50,6 +50,11 @@ func (c *Config) Validate() error {
 	default:
 		bad("log.format", "%q is not a format: auto, text or json", cutText(c.Log.Format))
 	}
+	switch c.Rebuild.OnDefinitionChange {
+	case "rebuild", "review", "off":
+	default:
+		bad("rebuild.on_definition_change", "%q is not one of rebuild, review and off", cutText(c.Rebuild.OnDefinitionChange))
+	}
 	if len(c.Sources) == 0 {
 		bad("sources", "no source, so nothing could be received")
 	}
