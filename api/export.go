@@ -160,7 +160,7 @@ type column[T any] struct {
 
 // csvRows writes a header, and items as rows below it.
 func csvRows[T any](columns []column[T], w io.Writer) (func(*T) error, error) {
-	rows := csv.NewWriter(w)
+	rows := csv.NewWriter(struct{ io.Writer }{w}) // it would take a bufio.Writer for its own, and flush through it
 	cells := make([]string, len(columns))
 	for i, c := range columns {
 		cells[i] = c.name

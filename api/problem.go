@@ -45,6 +45,7 @@ var problems = []struct {
 	{projections.ErrNotFound, http.StatusNotFound, CodeNotFound, "There is no such thing, or it is not applied yet."},
 	{eventstore.ErrUnavailable, http.StatusServiceUnavailable, CodeLogUnavailable, "The log does not answer. GET /readyz says more."},
 	{eventstore.ErrIntegrity, http.StatusInternalServerError, CodeIntegrity, "The log or what was derived from it is damaged. GET /readyz and the server's log say more."},
+	{projections.ErrDamaged, http.StatusInternalServerError, CodeIntegrity, "What was derived from the log is damaged. GET /readyz and the server's log say more."},
 	// The projections name no position that they did not read: one that is gone was lost.
 	{eventstore.ErrNotFound, http.StatusInternalServerError, CodeIntegrity, "The log has lost an event that was read before. GET /readyz and the server's log say more."},
 }

@@ -19,6 +19,9 @@ import (
 // ErrNotFound means there is no such connection or event.
 var ErrNotFound = errors.New("not found")
 
+// ErrDamaged means that a row or a file of the directory is damaged. The log gives everything back.
+var ErrDamaged = kv.ErrDamaged
+
 // View answers questions about one moment: everything it says stands on one
 // checkpoint. Safe for concurrent use; the caller closes it.
 type View struct {
