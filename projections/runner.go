@@ -168,7 +168,7 @@ func (r *Runner) commit() error {
 // wait notes that the log does not answer, and says so once.
 func (r *Runner) wait(err error) {
 	if r.waiting.Swap(&err) == nil {
-		r.logger.Warn("projection waits for the log", "error", err)
+		r.logger.Warn("projection waits for the log", slog.Any("error", err))
 	}
 }
 

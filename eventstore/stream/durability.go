@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ func (l *Log) readDurability(ctx context.Context, lk *link, info *jetstream.Stre
 	for _, url := range l.opts.MonitorURLs {
 		s, err := readMonitor(ctx, url)
 		if err != nil {
-			l.opts.Logger.Debug("the server's monitoring address does not answer", "url", url, "error", err)
+			l.opts.Logger.Debug("the server's monitoring address does not answer", slog.Any("url", url), slog.Any("error", err))
 			continue
 		}
 		settings[s.ServerName] = s

@@ -43,7 +43,7 @@ func startEmbedded(dir string, noSync bool, maxStore int64, log *slog.Logger) (*
 	if err != nil {
 		return nil, fmt.Errorf("embedded server: %w", err)
 	}
-	e := &embedded{srv: srv, log: &serverLog{log: log.With("component", "nats-server")}}
+	e := &embedded{srv: srv, log: &serverLog{log: log.With(slog.Any("component", "nats-server"))}}
 	srv.SetLoggerV2(e.log, false, false, false)
 	// Start returns when the streams are recovered, or when it has logged what is fatal.
 	srv.Start()

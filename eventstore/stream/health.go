@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -107,6 +108,6 @@ func (l *Log) probe(ctx context.Context) {
 		err = fmt.Errorf("probe: %w", err)
 	}
 	if l.health.record(l.opts.Now(), err) {
-		l.opts.Logger.Warn("the log does not take a publish", "error", err)
+		l.opts.Logger.Warn("the log does not take a publish", slog.Any("error", err))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -52,7 +53,7 @@ type link struct {
 // or comes up.
 func dial(o Options, server *embedded, changed func()) (*link, error) {
 	l := &link{server: server, acks: make(chan *nats.Msg, lateAcks)}
-	log := o.Logger.With("component", "nats")
+	log := o.Logger.With(slog.Any("component", "nats"))
 	options := []nats.Option{
 		nats.Name("tidemark"),
 		nats.MaxReconnects(-1),
@@ -63,7 +64,7 @@ func dial(o Options, server *embedded, changed func()) (*link, error) {
 			l.epoch.Add(1)
 			changed()
 			if err != nil {
-				log.Warn("connection to the log's server lost", "error", err)
+				log.Warn("connection to the log's server lost", slog.Any("error", err))
 			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) {
@@ -72,7 +73,7 @@ func dial(o Options, server *embedded, changed func()) (*link, error) {
 			log.Info("connection to the log's server is back")
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			log.Warn("connection to the log's server", "error", err)
+			log.Warn("connection to the log's server", slog.Any("error", err))
 		}),
 	}
 	var err error

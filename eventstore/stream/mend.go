@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/tidemark-dev/tidemark/eventstore"
@@ -72,13 +73,13 @@ func (l *Log) mend(ctx context.Context) error {
 		m.pause = min(2*m.pause, longestRestartPause)
 	}
 	m.restarts, m.last = m.restarts+1, now
-	l.opts.Logger.Warn("restarting the embedded server", "reason", reason)
+	l.opts.Logger.Warn("restarting the embedded server", slog.Any("reason", reason))
 	l.metrics.restarts.Inc()
 	if err := l.restart(ctx); err != nil {
 		if errors.Is(err, eventstore.ErrIntegrity) {
 			return err
 		}
-		l.opts.Logger.Error("the embedded server did not restart", "error", err, "again_in", m.pause)
+		l.opts.Logger.Error("the embedded server did not restart", slog.Any("error", err), slog.Any("again_in", m.pause))
 		return nil
 	}
 	l.opts.Logger.Info("the embedded server is back")

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -123,7 +124,7 @@ func (l *Log) published(start time.Time, events, bytes int, err error) {
 	if err != nil {
 		l.metrics.failures.Inc()
 		if turned { // the metric counts the rest
-			l.opts.Logger.Warn("a commit group was given up", "events", events, "error", err)
+			l.opts.Logger.Warn("a commit group was given up", slog.Any("events", events), slog.Any("error", err))
 		}
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -101,8 +102,8 @@ func (l *Log) prepare(ctx context.Context, lk *link, first bool) error {
 		lk.maxMessage = min(lk.maxMessage, n-headerReserve)
 	}
 	if lost := missing(info.State); lost > 0 {
-		l.opts.Logger.Error("the log lacks messages: its files are damaged", "stream", info.Config.Name,
-			"missing", lost, "messages", info.State.Msgs, "head", info.State.LastSeq)
+		l.opts.Logger.Error("the log lacks messages: its files are damaged", slog.Any("stream", info.Config.Name),
+			slog.Any("missing", lost), slog.Any("messages", info.State.Msgs), slog.Any("head", info.State.LastSeq))
 	}
 	return l.prepareProbe(ctx, lk)
 }

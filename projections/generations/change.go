@@ -1,6 +1,7 @@
 package generations
 
 import (
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ func (s *Set) outdated() {
 	if len(r.Reason) > 200 {
 		r.Reason = "changed definitions"
 	}
-	log := s.o.Logger.With("sources", changed)
+	log := s.o.Logger.With(slog.Any("sources", changed))
 	const serves = "definitions have changed: the projections made with the former ones go on serving; "
 	gone := s.unconfigured()
 	switch {
@@ -43,7 +44,7 @@ func (s *Set) outdated() {
 		return
 	case len(gone) > 0:
 		r.Review = true
-		log.Warn(serves+"new ones are made in the background and wait for review, for sources that are no longer configured would lose their connections", "not_configured", gone)
+		log.Warn(serves+"new ones are made in the background and wait for review, for sources that are no longer configured would lose their connections", slog.Any("not_configured", gone))
 	case s.o.OnChange == ReviewFirst:
 		r.Review = true
 		log.Warn(serves + "new ones are made in the background and wait for review: tidemark rebuild status")
@@ -51,7 +52,7 @@ func (s *Set) outdated() {
 		log.Warn(serves + "new ones are made in the background and take over when they are complete")
 	}
 	if _, err := s.Start(r); err != nil {
-		s.o.Logger.Error("the rebuild could not be begun", "error", err)
+		s.o.Logger.Error("the rebuild could not be begun", slog.Any("error", err))
 	}
 }
 
@@ -78,14 +79,14 @@ func (s *Set) settleJob() {
 	case s.job.Generation == s.current.Serving: // it took over, and only saying so was left
 		s.job.State = Promoted
 	case s.job.State != Promoting && !s.job.Request.Refold && !maps.Equal(s.job.Definitions, s.digests()):
-		s.o.Logger.Warn("the rebuild under way is given up: it was begun with other definitions", "rebuild", s.job.ID)
+		s.o.Logger.Warn("the rebuild under way is given up: it was begun with other definitions", slog.Any("rebuild", s.job.ID))
 		s.job.State, s.job.Error = Cancelled, "the definitions changed while it was under way"
 	default:
 		return
 	}
 	s.job.EndedAt, s.job.Paused = s.o.Now().UTC(), false
 	if err := s.save(); err != nil {
-		s.o.Logger.Warn("the rebuild's end could not be kept", "error", err)
+		s.o.Logger.Warn("the rebuild's end could not be kept", slog.Any("error", err))
 	}
 }
 

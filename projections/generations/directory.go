@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 )
@@ -42,7 +43,7 @@ func (s *Set) loadCurrent() error {
 	}
 	if err != nil || s.current.Serving == "" {
 		// The name alone is lost; the log gives everything back.
-		s.o.Logger.Warn("cannot tell which projections served last; they are made anew from the log", "file", s.path(currentFile), "error", err)
+		s.o.Logger.Warn("cannot tell which projections served last; they are made anew from the log", slog.Any("file", s.path(currentFile)), slog.Any("error", err))
 		s.current = current{Serving: s.nextName()}
 	}
 	return nil
@@ -80,7 +81,7 @@ func (s *Set) digests() map[string]string {
 func (s *Set) decline() {
 	s.current.Declined = s.digests()
 	if err := writeFile(s.path(currentFile), s.current); err != nil {
-		s.o.Logger.Warn("the next start may begin the rebuild again", "error", err)
+		s.o.Logger.Warn("the next start may begin the rebuild again", slog.Any("error", err))
 	}
 }
 
@@ -135,7 +136,7 @@ func (s *Set) tidy() {
 			continue // left for whoever wants to look at the damage
 		}
 		if err := os.RemoveAll(s.path(e.Name())); err != nil {
-			s.o.Logger.Warn("an old generation could not be removed", "generation", e.Name(), "error", err)
+			s.o.Logger.Warn("an old generation could not be removed", slog.Any("generation", e.Name()), slog.Any("error", err))
 		}
 	}
 }

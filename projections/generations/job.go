@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"slices"
 	"time"
@@ -38,6 +39,9 @@ const (
 	Cancelled State = "cancelled"
 	Failed    State = "failed"
 )
+
+// Ended reports whether the rebuild has come to its end, whichever.
+func (s State) Ended() bool { return !s.unfinished() }
 
 func (s State) unfinished() bool {
 	return s == Building || s == Comparing || s == Review || s == Promoting
@@ -104,7 +108,7 @@ func (s *Set) loadJob() error {
 		err = json.Unmarshal(b, &s.job)
 	}
 	if err != nil {
-		s.o.Logger.Warn("the last rebuild's state cannot be read; if one was under way it has to be begun again", "file", s.path(jobFile), "error", err)
+		s.o.Logger.Warn("the last rebuild's state cannot be read; if one was under way it has to be begun again", slog.Any("file", s.path(jobFile)), slog.Any("error", err))
 		s.job = Job{}
 	}
 	if s.job.State.unfinished() {

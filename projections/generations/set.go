@@ -83,9 +83,9 @@ func Open(o Options) (*Set, error) {
 	g, err := s.open(s.current.Serving)
 	if unusable(err) {
 		old, name := s.path(s.current.Serving), s.nextName()
-		o.Logger.Warn("the projections cannot be used and are made anew from the log, in a directory beside them", "error", err, "old", old, "new", name)
+		o.Logger.Warn("the projections cannot be used and are made anew from the log, in a directory beside them", slog.Any("error", err), slog.Any("old", old), slog.Any("new", name))
 		if errors.Is(err, kv.ErrDamaged) {
-			o.Logger.Warn("the damaged projections are left for whoever wants to look at them; they can be deleted", "path", old)
+			o.Logger.Warn("the damaged projections are left for whoever wants to look at them; they can be deleted", slog.Any("path", old))
 			if err := os.WriteFile(old+DamagedMark, nil, 0o600); err != nil {
 				return nil, fmt.Errorf("mark damaged projections: %w", err)
 			}
@@ -192,12 +192,12 @@ func (s *Set) Run(ctx context.Context) error {
 		case next = <-s.swaps:
 			stop()
 			if err := <-ended; err != nil {
-				s.o.Logger.Error("the projection stood still", "error", err)
+				s.o.Logger.Error("the projection stood still", slog.Any("error", err))
 			}
 		case err := <-ended:
 			stop()
 			if err != nil {
-				s.o.Logger.Error("the projection stands still; queries go on", "error", err)
+				s.o.Logger.Error("the projection stands still; queries go on", slog.Any("error", err))
 			}
 			select {
 			case <-ctx.Done():
@@ -233,7 +233,7 @@ func (s *Set) takeOver(ctx context.Context, g *generation, declined map[string]s
 	s.mu.Unlock()
 	s.retired.Go(func() {
 		if err := old.close(); err != nil {
-			s.o.Logger.Warn("the former projections did not close", "error", err)
+			s.o.Logger.Warn("the former projections did not close", slog.Any("error", err))
 		}
 	})
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -142,7 +143,7 @@ func (s *Set) Rollback(ctx context.Context) (from, to string, err error) {
 	if err := s.swapTo(ctx, swap{to: g, declined: s.digests()}); err != nil {
 		return "", "", errors.Join(err, g.close())
 	}
-	s.o.Logger.Info("rolled back: the generation before serves again", "from", c.Serving, "to", c.Previous)
+	s.o.Logger.Info("rolled back: the generation before serves again", slog.Any("from", c.Serving), slog.Any("to", c.Previous))
 	return c.Serving, c.Previous, nil
 }
 

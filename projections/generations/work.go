@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -40,11 +41,11 @@ func (s *Set) fail(err error) {
 		if j.State.unfinished() {
 			j.State, j.Error, j.EndedAt = Failed, err.Error(), s.o.Now().UTC()
 			j.Integrity = errors.Is(err, eventstore.ErrIntegrity) || errors.Is(err, rebuild.ErrIncomplete)
-			s.o.Logger.Error("the rebuild failed; the serving projections are untouched", "rebuild", j.ID, "error", err)
+			s.o.Logger.Error("the rebuild failed; the serving projections are untouched", slog.Any("rebuild", j.ID), slog.Any("error", err))
 		}
 	})
 	if kept != nil {
-		s.o.Logger.Error("the rebuild's end could not be kept", "error", kept)
+		s.o.Logger.Error("the rebuild's end could not be kept", slog.Any("error", kept))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +73,7 @@ func (s *Set) carryOut(ctx context.Context) error {
 	defer func() {
 		if !promoted {
 			if err := g.close(); err != nil {
-				s.o.Logger.Warn("a new generation did not close", "error", err)
+				s.o.Logger.Warn("a new generation did not close", slog.Any("error", err))
 			}
 		}
 		s.mu.Lock()
@@ -96,7 +97,7 @@ func (s *Set) carryOut(ctx context.Context) error {
 	}
 	promoted = true
 	_, err = s.update(func(j *Job) { j.State, j.EndedAt = Promoted, s.o.Now().UTC() })
-	s.o.Logger.Info("a new generation serves", "generation", g.name)
+	s.o.Logger.Info("a new generation serves", slog.Any("generation", g.name))
 	return err
 }
 

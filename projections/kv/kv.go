@@ -72,7 +72,7 @@ func Open(dir string, o Options) (*DB, error) {
 		o.MemTableBytes = 16 << 20
 	}
 	po := &pebble.Options{
-		FS:                          o.FS,
+		FS: o.FS,
 		// Pebble takes the memory of two tables of recent writes out of its cache.
 		CacheSize:                   o.CacheBytes + 2*int64(o.MemTableBytes),
 		MemTableSize:                o.MemTableBytes,
@@ -163,7 +163,7 @@ func (l logger) Infof(string, ...any) {}
 
 func (l logger) Errorf(format string, args ...any) {
 	if l.log != nil {
-		l.log.Error("pebble", "error", fmt.Sprintf(format, args...))
+		l.log.Error("pebble", slog.Any("error", fmt.Sprintf(format, args...)))
 	}
 }
 
