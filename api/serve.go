@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -45,7 +46,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // recovered answers for a handler that panicked; the server lives on.
 func (h *Handler) recovered(out *recorder, r *http.Request, pattern string, failure any) {
-	if failure == http.ErrAbortHandler || out.gone || r.Context().Err() != nil {
+	err, _ := failure.(error)
+	if errors.Is(err, http.ErrAbortHandler) || out.gone || r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // nobody is left to be told
 	}
 	h.o.Logger.LogAttrs(r.Context(), slog.LevelError, "request failed",

@@ -117,7 +117,8 @@ func TestAClientThatGoesAwayIsNoError(t *testing.T) {
 	for _, path := range []string{"/v1/connections", "/v1/nothing", "/v1/connections?x=1", "/v1/events/" + e.ID.String() + "/raw", "/docs", "/openapi.json"} {
 		func() {
 			defer func() {
-				if f := recover(); f != nil && f != http.ErrAbortHandler {
+				f := recover()
+				if err, _ := f.(error); f != nil && !errors.Is(err, http.ErrAbortHandler) {
 					t.Errorf("GET %s: panic %v", path, f)
 				}
 			}()

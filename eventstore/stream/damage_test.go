@@ -61,7 +61,7 @@ func readToEnd(ctx context.Context, log *stream.Log, after eventstore.Position) 
 	for {
 		g, err := c.Next(ctx)
 		if err != nil {
-			if _, again := c.Next(ctx); errors.Is(err, eventstore.ErrIntegrity) && again != err {
+			if _, again := c.Next(ctx); errors.Is(err, eventstore.ErrIntegrity) && !errors.Is(again, err) {
 				return last, fmt.Errorf("the failure did not last: %w, then %w", err, again)
 			}
 			return last, err

@@ -47,7 +47,10 @@ func startProxy(t *testing.T, to string) *proxy {
 				continue
 			}
 			go p.copy(server, client, func(b []byte) { p.publishes.Add(int64(bytes.Count(b, []byte("PUB TIDEMARK.events ")))) })
-			go p.copy(client, server, func([]byte) { p.held.RLock(); p.held.RUnlock() })
+			go p.copy(client, server, func([]byte) {
+				p.held.RLock() // waits while acks are held
+				defer p.held.RUnlock()
+			})
 		}
 	}()
 	return p

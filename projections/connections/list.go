@@ -53,7 +53,6 @@ type names struct {
 	filter Filter
 	walks  []*nameWalk
 	name   []byte
-	ended  error
 }
 
 type nameWalk struct {
