@@ -16,7 +16,7 @@ const DefaultBatch = 1000
 
 // pace is how long after a batch the next one is applied at the earliest. A lone
 // event waits for nobody; under load some hundred share what a batch costs.
-const pace = 8 * time.Millisecond
+const pace = 20 * time.Millisecond
 
 // Runner follows the log and keeps a projector's directory at its head.
 type Runner struct {
