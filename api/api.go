@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidemark-dev/tidemark/eventstore"
 	"github.com/tidemark-dev/tidemark/projections"
+	"github.com/tidemark-dev/tidemark/projections/generations"
 )
 
 // Options says what the API stands on.
@@ -22,6 +23,8 @@ type Options struct {
 	Log eventstore.Reader
 	// Hub tells what changes, for /v1/watch; nil where nothing does.
 	Hub *projections.Hub
+	// Rebuilds makes the projections anew; nil where nothing does.
+	Rebuilds *generations.Set
 	// Ready tells how each part of the server does, for /readyz; nil for no parts.
 	Ready func(context.Context) []Component
 	// Pending tells what waits to be stored; nil for nothing.
@@ -31,6 +34,9 @@ type Options struct {
 	// Access, if not nil, lets through what may read; without it everything may.
 	// /livez and /readyz are not behind it.
 	Access func(http.Handler) http.Handler
+	// Admin, if not nil, lets through what may change something; without it
+	// everything may that comes from no page of another site.
+	Admin func(http.Handler) http.Handler
 	// OnlyLocal refuses requests whose Host is not a name of this machine's
 	// loopback. It is for a server without keys: a page in a browser that makes its own name
 	// point to 127.0.0.1, or a tunnel that was meant for ingest, reads nothing then.
@@ -98,6 +104,9 @@ func New(o Options) *Handler {
 	if o.Access == nil {
 		o.Access = func(next http.Handler) http.Handler { return next }
 	}
+	if o.Admin == nil {
+		o.Admin = o.Access
+	}
 	h := &Handler{o: o, metrics: newMetrics(o.Registerer), maxScan: maxScan,
 		patience: 20 * time.Second, watching: watchTimes, scans: make(chan struct{}, 2)}
 	h.draining, h.drain = context.WithCancel(context.Background())
@@ -121,6 +130,7 @@ func New(o Options) *Handler {
 	h.addWatch()
 	h.addEvents()
 	h.addQuarantine()
+	h.addRebuilds()
 	h.addStats()
 	h.addMetrics()
 	h.addDocs()
@@ -130,10 +140,16 @@ func New(o Options) *Handler {
 	return h
 }
 
-// guard puts Access before the routes so far and before unknown paths.
+// guard puts Access before the routes so far and before unknown paths, and Admin
+// before those that change something.
 func (h *Handler) guard() {
 	for i := range h.routes.list {
-		h.routes.list[i].handler = h.o.Access(h.routes.list[i].handler)
+		r := &h.routes.list[i]
+		if r.method == http.MethodGet {
+			r.handler = h.o.Access(r.handler)
+		} else {
+			r.handler = h.admin(r.handler)
+		}
 	}
 	h.routes.unknown = h.o.Access(h.routes.unknown)
 }

@@ -19,6 +19,12 @@ const (
 	CodeLogUnavailable   = "log_unavailable"
 	CodeTimeout          = "timeout"
 	CodeNotReady         = "not_ready"
+	CodeCrossOrigin      = "cross_origin"
+	CodeTooLarge         = "too_large"
+	CodeMediaType        = "unsupported_media_type"
+	CodeRebuildBusy      = "rebuild_busy"
+	CodeRebuildState     = "rebuild_state"
+	CodeNoPrevious       = "no_previous_generation"
 	CodeStopping         = "stopping"
 	CodeTooSlow          = "too_slow"
 )
@@ -38,10 +44,16 @@ var meanings = []codeMeaning{
 	{400, CodeInvalidCursor, "The cursor is not one that this query gave: the filters changed, or it was cut short. Begin anew without it."},
 	{401, CodeUnauthorized, "No API key, or one that is not known. Send Authorization: Bearer KEY."},
 	{403, CodeForbidden, "The API key is known, and its scope does not allow this."},
+	{403, CodeCrossOrigin, "A page of another site asked for a change in somebody's browser."},
 	{404, CodeNotFound, "There is no such connection or event, or what was stored of it is not applied yet."},
 	{404, CodeNotKnownThen, "The connection is known, but nothing of it had happened, or had been received, at the instant of valid_at or known_at."},
 	{404, CodeUnknownPath, "Nothing answers at the path."},
 	{405, CodeMethodNotAllowed, "The path does not answer this method. The header Allow lists those it answers."},
+	{409, CodeRebuildBusy, "A rebuild is under way or waits for a decision: rebuild has it. Wait, or promote or cancel it."},
+	{409, CodeRebuildState, "The rebuild is past that, or not there yet. detail says how far it is."},
+	{409, CodeNoPrevious, "There is no generation before the serving one to roll back to."},
+	{413, CodeTooLarge, "The request's body is too long."},
+	{415, CodeMediaType, "The request's body is not application/json."},
 	{421, CodeMisdirected, "A server without API keys was asked under a name that is not of its own machine."},
 	{statusClientGone, CodeClientGone, "The client went away before the answer. Seen in metrics alone."},
 	{500, CodeInternal, "A fault of the server. Its log has the rest under the request's id."},

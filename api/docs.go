@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -39,6 +40,8 @@ type docsData struct {
 
 type docsOperation struct {
 	*huma.Operation
+	// Body is the type of what is posted, nil where nothing is.
+	Body   *docsType
 	Answer []docsAnswer
 }
 
@@ -74,20 +77,11 @@ func docsPage(doc *huma.OpenAPI) ([]byte, error) {
 	}
 	data := docsData{Info: doc.Info, Style: template.CSS(docsCSS), Codes: meanings}
 	for _, path := range slices.SortedFunc(maps.Keys(doc.Paths), documentOrder) {
-		op := doc.Paths[path].Get
-		o := docsOperation{Operation: op}
-		for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
-			r := op.Responses[status]
-			for _, media := range slices.Sorted(maps.Keys(r.Content)) {
-				content := r.Content[media]
-				a := docsAnswer{Status: status, Description: r.Description, MediaType: media}
-				if content.Schema != nil {
-					a.Type = typeOf(content.Schema)
-				}
-				o.Answer = append(o.Answer, a)
+		for _, op := range []*huma.Operation{doc.Paths[path].Get, doc.Paths[path].Post} {
+			if op != nil {
+				data.Operations = append(data.Operations, docsOf(op))
 			}
 		}
-		data.Operations = append(data.Operations, o)
 	}
 	for _, name := range slices.Sorted(maps.Keys(doc.Components.Schemas.Map())) {
 		data.Schemas = append(data.Schemas, schemaOf(name, doc.Components.Schemas.Map()[name]))
@@ -95,6 +89,26 @@ func docsPage(doc *huma.OpenAPI) ([]byte, error) {
 	var out bytes.Buffer
 	err = page.Execute(&out, data)
 	return out.Bytes(), err
+}
+
+func docsOf(op *huma.Operation) docsOperation {
+	o := docsOperation{Operation: op}
+	if b := op.RequestBody; b != nil && b.Content["application/json"] != nil {
+		t := typeOf(b.Content["application/json"].Schema)
+		o.Body = &t
+	}
+	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
+		r := op.Responses[status]
+		for _, media := range slices.Sorted(maps.Keys(r.Content)) {
+			content := r.Content[media]
+			a := docsAnswer{Status: status, Description: r.Description, MediaType: media}
+			if content.Schema != nil {
+				a.Type = typeOf(content.Schema)
+			}
+			o.Answer = append(o.Answer, a)
+		}
+	}
+	return o
 }
 
 // documentOrder puts the queries before what the server says of itself.
@@ -148,7 +162,18 @@ func typeOf(s *huma.Schema) docsType {
 }
 
 // exampleOf returns a command line that asks for an operation.
-func exampleOf(path string) string {
+func exampleOf(o docsOperation) string {
 	r := strings.NewReplacer("{source}", "makini", "{connection}", "conn_42", "{id}", "01JZXW8Q5R0000000000000000")
-	return "curl http://127.0.0.1:8080" + r.Replace(path)
+	path := o.Path
+	if strings.HasPrefix(path, "/v1/rebuilds/{id}") {
+		path = strings.Replace(path, "{id}", "last", 1)
+	}
+	options := ""
+	if o.Method == http.MethodPost {
+		options = "-X POST "
+	}
+	if o.Body != nil {
+		options += "-H 'Content-Type: application/json' -d '{}' "
+	}
+	return "curl " + options + "http://127.0.0.1:8080" + r.Replace(path)
 }

@@ -26,10 +26,11 @@ func humaConfig(o *Options) huma.Config {
 			Tags: []*huma.Tag{
 				{Name: "connections", Description: "What state connections are in, and how they got there"},
 				{Name: "events", Description: "Single events and their exact bytes"},
+				{Name: "rebuilds", Description: "The projections made anew from the log, compared with those that serve, and put in their place"},
 				{Name: "server", Description: "The server itself"},
 			},
 			Components: &huma.Components{
-				Schemas:         huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas:         huma.NewMapRegistry("#/components/schemas/", schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{"key": {Type: "http", Scheme: "bearer", Description: "An API key. A server on a loopback address may have none."}},
 			},
 		},
@@ -75,8 +76,10 @@ func (h *Handler) addPage(id, path, summary, mediaType string, serve http.Handle
 func (h *Handler) describe() {
 	doc := h.huma.OpenAPI()
 	for path, item := range doc.Paths {
-		if path != "/livez" && path != "/readyz" {
-			item.Get.Security = []map[string][]string{{}, {"key": {}}}
+		for _, op := range []*huma.Operation{item.Get, item.Post} {
+			if op != nil && path != "/livez" && path != "/readyz" {
+				op.Security = []map[string][]string{{}, {"key": {}}}
+			}
 		}
 	}
 	spec, err := json.MarshalIndent(doc, "", " ")

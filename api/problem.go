@@ -22,6 +22,8 @@ type Problem struct {
 	Errors    []ParameterError `json:"errors,omitempty" nullable:"false" doc:"Which parameters, and what is wrong with them"`
 	// Checks is set for a server that is not ready.
 	Checks map[string]string `json:"checks,omitempty" doc:"Of a server that is not ready: ok, or the reason, for each part"`
+	// Rebuild is set where one is in the way.
+	Rebuild *Rebuild `json:"rebuild,omitempty" doc:"The rebuild that is in the way"`
 }
 
 // ParameterError says what is wrong with one parameter of a request.

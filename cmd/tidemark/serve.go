@@ -158,13 +158,14 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 
 	// API: queries over the projections, with bodies from the log.
 	queries := api.New(api.Options{
-		View:    set.View,
-		Hub:     hub,
+		View: set.View,
+		Hub:  hub, Rebuilds: set,
 		Log:     log,
 		Ready:   func(context.Context) []api.Component { return readiness(log, gate, set) },
 		Pending: gate.pending,
 		Sources: sourceNames(sources),
 		Access:  func(next http.Handler) http.Handler { return keys.Require(ring, keys.Read, next) },
+		Admin:   func(next http.Handler) http.Handler { return keys.Require(ring, keys.Admin, next) },
 		// Without keys a page in somebody's browser must not read it by another name.
 		OnlyLocal: ring == nil && !f.insecureNoAuth,
 		Version:   readBuild().Version,
