@@ -154,7 +154,7 @@ func build(b *testing.B, log *prebuilt, makini *providers.Definition) {
 	before := cpu()
 	for b.Loop() {
 		r, err := rebuild.Build(b.Context(), rebuild.Options{
-			Dir: b.TempDir() + "/gen-1", Log: log, Now: time.Now,
+			Dir: b.TempDir() + "/gen-1", Log: log, Now: time.Now, ChunkEvents: chunkForTest(),
 			Definitions: map[string]*providers.Definition{"makini-prod": makini},
 		})
 		if err != nil {
@@ -214,3 +214,5 @@ func BenchmarkRefold(b *testing.B) {
 		})
 	}
 }
+
+func chunkForTest() int { n, _ := strconv.Atoi(os.Getenv("CHUNK")); return n }

@@ -83,4 +83,6 @@ type writer struct {
 	starts []uint32
 	key    []byte
 	value  []byte
+
+	touched byte // keeps the reads of touch from being left out
 }

@@ -28,10 +28,12 @@ type fates struct {
 
 	group, earlier projections.GroupFates
 	key, value     []byte
+	touched        uint64
 }
 
 // parcel decides the fates of a parcel's groups and calls cut after each that fills the chunk.
 func (f *fates) parcel(p *parcel, full func() bool, cut func() error) error {
+	f.touch(p.mapped)
 	from := 0
 	for _, g := range p.groups {
 		if err := f.decide(p, g, from); err != nil {
@@ -45,6 +47,19 @@ func (f *fates) parcel(p *parcel, full func() bool, cut func() error) error {
 		}
 	}
 	return nil
+}
+
+// touch fetches what the next events' ids are looked up in, side by side: see writer.touch.
+func (f *fates) touch(next []mapped) {
+	for i := range next {
+		if !next[i].hasID {
+			continue
+		}
+		f.touched += uint64(f.current.ids.slots[slotOf(&next[i].hash)&f.current.ids.mask])
+		if f.seen != nil {
+			f.touched += f.seen.blockOf(&next[i].hash)[0]
+		}
+	}
 }
 
 func (f *fates) decide(p *parcel, g parcelGroup, from int) error {

@@ -25,10 +25,14 @@ func newFilter(size int) *filter {
 	return &filter{blocks: make([]block, n), mask: uint64(n - 1)}
 }
 
+func (f *filter) blockOf(hash *[16]byte) *block {
+	return &f.blocks[binary.LittleEndian.Uint64(hash[8:])&f.mask]
+}
+
 // add adds a key and reports whether it may have been there. The key is a hash, so its
 // bits are taken as they are.
 func (f *filter) add(hash *[16]byte) bool {
-	b := &f.blocks[binary.LittleEndian.Uint64(hash[8:])&f.mask]
+	b := f.blockOf(hash)
 	bits := binary.LittleEndian.Uint64(hash[:])
 	was := uint64(1)
 	for i := range b {

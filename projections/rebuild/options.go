@@ -37,7 +37,7 @@ type Options struct {
 	// Workers bounds the goroutines that map events, and that fold timelines; 0 for one a core.
 	Workers int
 	// ChunkEvents and ChunkBytes bound what is taken in at a time, and so the
-	// memory: two chunks are in the making at a time. 0 for 512 Ki events and 64 MiB of rows.
+	// memory: two chunks are in the making at a time. 0 for 256 Ki events and 32 MiB of rows.
 	ChunkEvents, ChunkBytes int
 	// FilterBytes is the size of the filter that tells new delivery ids from
 	// those that may have been there; 0 for 64 MiB, enough for 50 million ids.
@@ -101,8 +101,8 @@ type Result struct {
 }
 
 const (
-	defaultChunkEvents = 512 << 10
-	defaultChunkBytes  = 64 << 20
+	defaultChunkEvents = 256 << 10
+	defaultChunkBytes  = 32 << 20
 	defaultFilterBytes = 64 << 20
 )
 

@@ -61,6 +61,9 @@ func (w *writer) entries(to *kv.TableWriter, c *chunk) error {
 	spread(c.placed, &w.placed, &w.starts, 32, func(p *placed) *[16]byte { return (*[16]byte)(&p.conn) },
 		func(s []placed) { slices.SortFunc(s, comparePlaced) })
 	for i := range w.placed {
+		if i%ahead == 0 {
+			w.touch(c, i)
+		}
 		p := &w.placed[i]
 		w.key = timeline.EntryKey(w.key[:0], p.conn, p.key)
 		if err := to.Set(w.key, p.row.of(c.buf)); err != nil {
@@ -68,6 +71,20 @@ func (w *writer) entries(to *kv.TableWriter, c *chunk) error {
 		}
 	}
 	return nil
+}
+
+// ahead is how many rows are fetched together.
+const ahead = 16
+
+// touch fetches the rows of the next entries. They lie scattered over far more
+// memory than a cache holds; read in one go the core waits for them side by side,
+// and not for one after the other.
+func (w *writer) touch(c *chunk, i int) {
+	for _, p := range w.placed[i:min(i+ahead, len(w.placed))] {
+		for at := p.row.from; at < p.row.to; at += 64 {
+			w.touched += c.buf[at]
+		}
+	}
 }
 
 // tables are written one after the other and taken in together.
