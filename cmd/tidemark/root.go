@@ -47,6 +47,8 @@ func newRoot(a *app) *cobra.Command {
 		newShow(a),
 		newHistory(a),
 		newQuarantine(a),
+		newRebuild(a),
+		newVerify(a),
 		newProviders(a),
 		newConfig(a),
 		newKeys(a),
