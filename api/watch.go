@@ -141,6 +141,12 @@ func (w *watcher) round(ctx context.Context) error {
 	wrote := false
 	for !wrote {
 		names, told, err := w.changes.Next(quiet)
+		if errors.Is(err, projections.ErrReplaced) {
+			if err := w.again(ctx); err != nil {
+				return err
+			}
+			break
+		}
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 			w.buf.WriteString(": keep-alive\n")
 			break
@@ -166,9 +172,9 @@ func (w *watcher) round(ctx context.Context) error {
 // id, so that a client that is cut off from now on knows where it stood.
 func (w *watcher) begin(ctx context.Context) error {
 	w.buf.WriteString("retry: 1000\n")
-	remembered := false
+	from, remembered := w.sent, false
 	if w.resumes {
-		w.changes, remembered = w.h.o.Hub.WatchAfter(w.sent)
+		w.changes, from, remembered = w.h.o.Hub.WatchAfter(w.sent)
 	} else {
 		w.changes = w.h.o.Hub.Watch()
 	}
@@ -178,16 +184,16 @@ func (w *watcher) begin(ctx context.Context) error {
 		checkpoint = v.Checkpoint().Position
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	w.sent = min(w.sent, checkpoint) // one that saw more than is applied here is told that again
 	w.base = checkpoint
 	switch {
-	case err != nil:
-		return err
-	case checkpoint < w.sent: // the client saw more than is applied here: it is told that again
-		w.sent = checkpoint
 	case remembered: // what was missed comes as changes
 		w.base = w.sent
-	case w.resumes && checkpoint > w.sent:
-		if err := w.missed(ctx); err != nil {
+	case w.resumes && checkpoint > from:
+		if err := w.missed(ctx, from); err != nil {
 			return err
 		}
 	}
@@ -199,10 +205,22 @@ func (w *watcher) begin(ctx context.Context) error {
 	return w.flush()
 }
 
-// missed sends the states that changed behind the last id. They are read a part
+// again sends all states, after other projections took over.
+func (w *watcher) again(ctx context.Context) error {
+	err := w.h.view(func(v *projections.View) error {
+		w.told = v.Checkpoint().Position
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return w.missed(ctx, 0)
+}
+
+// missed sends the states that changed behind a position. They are read a part
 // at a time, each from a view of its own: one view for all would have to be kept while a client
 // reads slowly, and what changes on the way is told anyway.
-func (w *watcher) missed(ctx context.Context) error {
+func (w *watcher) missed(ctx context.Context, after uint64) error {
 	select { // a scan costs: not all clients at once, when all come back after a restart
 	case w.h.scans <- struct{}{}:
 		defer func() { <-w.h.scans }()
@@ -214,7 +232,7 @@ func (w *watcher) missed(ctx context.Context) error {
 	for more := true; more; {
 		n := 0
 		err := w.h.view(func(v *projections.View) (err error) {
-			f.After, more, err = v.ChangedSince(w.sent, f, func(s State) bool {
+			f.After, more, err = v.ChangedSince(after, f, func(s State) bool {
 				if w.wants(&s) {
 					w.state(&s)
 					n++

@@ -307,6 +307,45 @@ func TestWatchFromAheadOfTheServer(t *testing.T) {
 	}
 }
 
+// When other projections take over, any state may be another one, at the position
+// that it had: whoever watches is told all of them, and so is one that comes back
+// from before that.
+func TestWatchOverATakeover(t *testing.T) {
+	r := watchRig(t, 0)
+	r.put("connection.online", "a", "b")
+	r.put("connection.offline", "c")
+	s := openWatch(t, r.server.URL+"/v1/watch", "")
+	if _, err := s.block(); err != nil {
+		t.Fatal(err)
+	}
+	all := func(s *stream) (got []string) {
+		for range 3 {
+			v, _ := s.state()
+			got = append(got, v.Connection)
+		}
+		slices.Sort(got)
+		return got
+	}
+	r.o.Hub.Replaced(2)
+	if got := all(s); !slices.Equal(got, []string{"a", "b", "c"}) {
+		t.Errorf("told %v", got)
+	}
+	r.put("connection.online", "d")
+	if v, id := s.state(); v.Connection != "d" || id != "3" {
+		t.Errorf("and then %+v with the id %s", v, id)
+	}
+	for _, last := range []string{"1", "2"} {
+		if got := all(openWatch(t, r.server.URL+"/v1/watch?health=healthy&health=offline", last)); !slices.Equal(got, []string{"a", "b", "c"}) {
+			t.Errorf("behind %s: %v", last, got)
+		}
+	}
+	behind := openWatch(t, r.server.URL+"/v1/watch", "3")
+	r.put("connection.online", "e")
+	if v, _ := behind.state(); v.Connection != "e" {
+		t.Errorf("behind 3: %+v", v)
+	}
+}
+
 func TestWatchKeepsAlive(t *testing.T) {
 	r := watchRig(t, 0)
 	r.watching.keepAlive = 10 * time.Millisecond

@@ -11,6 +11,10 @@ import (
 // ErrSlow ends a watch whose reader does not keep up. It may begin again where it stood.
 var ErrSlow = errors.New("watcher does not keep up")
 
+// ErrReplaced tells a watcher, once, that other projections serve from now on:
+// any state may be another one. The watch goes on behind that.
+var ErrReplaced = errors.New("the projections were replaced")
+
 // Name names a connection.
 type Name struct{ Source, Connection string }
 
@@ -29,6 +33,12 @@ type Hub struct {
 	// position is that of the last batch; the ring holds every change behind since.
 	position, since uint64
 	more            chan struct{} // closed with the next batch
+
+	// replaced counts how often other projections took over, the last time at the
+	// position replacedAt and before the change with the number floor.
+	replaced   int
+	replacedAt uint64
+	floor      uint64
 }
 
 type change struct {
@@ -49,28 +59,51 @@ func NewHub(memory int) *Hub {
 type Watch struct {
 	hub *Hub
 	at  uint64 // the number of the next change to take
+
+	replaced int
 }
 
 // Watch begins a watch. Every batch that is applied after Watch returned is told.
 func (h *Hub) Watch() *Watch {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return &Watch{hub: h, at: h.told}
+	return &Watch{hub: h, at: h.told, replaced: h.replaced}
 }
 
 // WatchAfter begins a watch with what changed behind a position. It is false
-// where the hub does not remember that: then the watch begins now.
-func (h *Hub) WatchAfter(position uint64) (w *Watch, ok bool) {
+// where the hub does not remember that: then the watch begins now, and what changed behind the position
+// from has to be looked for. That is 0 where other projections have taken over since.
+func (h *Hub) WatchAfter(position uint64) (w *Watch, from uint64, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	w = &Watch{hub: h, at: h.told}
-	if h.told == 0 || position < h.since {
-		return w, false
+	w = &Watch{hub: h, at: h.told, replaced: h.replaced}
+	if h.replacedAt > 0 && position <= h.replacedAt {
+		return w, 0, false
 	}
-	for w.at > h.oldest() && h.ring[(w.at-1)%h.memory].position > position {
+	if h.told == 0 || position < h.since {
+		return w, position, false
+	}
+	for w.at > max(h.oldest(), h.floor) && h.ring[(w.at-1)%h.memory].position > position {
 		w.at--
 	}
-	return w, true
+	return w, position, true
+}
+
+// Replaced tells watchers that other projections serve, which stand at a
+// position: no earlier position says anything of their states.
+func (h *Hub) Replaced(position uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.replaced++
+	h.replacedAt, h.floor = position, h.told
+	h.position = max(h.position, position)
+	h.wake()
+}
+
+// wake ends the waiting of all watchers. h.mu is held.
+func (h *Hub) wake() {
+	close(h.more)
+	h.more = make(chan struct{})
 }
 
 // oldest is the number of the oldest change that is remembered.
@@ -79,11 +112,16 @@ func (h *Hub) oldest() uint64 { return h.told - uint64(len(h.ring)) }
 // Next waits until something changed and returns all that changed since the
 // last Next, each connection once. Every change up to position is among these names or
 // earlier ones; the connections' rows may be newer. It returns ErrSlow where changes were
-// forgotten that this watch had not taken, or ctx's error.
+// forgotten that this watch had not taken, ErrReplaced, or ctx's error.
 func (w *Watch) Next(ctx context.Context) (names []Name, position uint64, err error) {
 	for {
 		h := w.hub
 		h.mu.Lock()
+		if w.replaced != h.replaced {
+			w.replaced, w.at = h.replaced, h.floor
+			h.mu.Unlock()
+			return nil, 0, ErrReplaced
+		}
 		if w.at < h.oldest() {
 			h.mu.Unlock()
 			return nil, 0, ErrSlow
@@ -131,8 +169,7 @@ func (h *Hub) tell(changed []Name, before, position uint64) {
 		h.told++
 	}
 	h.position = position
-	close(h.more)
-	h.more = make(chan struct{})
+	h.wake()
 }
 
 // ChangedSince calls fn for the connections of f that a position behind after

@@ -15,6 +15,8 @@ import (
 type current struct {
 	Serving  string `json:"serving"`
 	Previous string `json:"previous,omitempty"`
+	// At is the position at which the serving generation took over from the one before.
+	At uint64 `json:"at,omitempty"`
 	// Declined holds the digests of the definitions that somebody decided against, by
 	// cancelling their rebuild or rolling it back: they begin no rebuild by themselves.
 	Declined map[string]string `json:"declined,omitempty"`

@@ -98,6 +98,9 @@ func Open(o Options) (*Set, error) {
 	}
 	s.serving = g
 	s.serve(g)
+	if s.o.Hub != nil && s.current.At > 0 {
+		s.o.Hub.Replaced(s.current.At)
+	}
 	if err := writeFile(s.path(currentFile), s.current); err != nil {
 		return nil, errors.Join(fmt.Errorf("say which projections serve: %w", err), s.Close())
 	}
@@ -219,7 +222,8 @@ func (s *Set) takeOver(ctx context.Context, g *generation, declined map[string]s
 		s.mu.Unlock()
 		return err
 	}
-	next := current{Serving: g.name, Previous: old.name, Declined: declined}
+	at := g.projector.Checkpoint().Position
+	next := current{Serving: g.name, Previous: old.name, At: at, Declined: declined}
 	if err := writeFile(s.path(currentFile), next); err != nil {
 		s.mu.Lock()
 		s.serve(old)
@@ -231,6 +235,9 @@ func (s *Set) takeOver(ctx context.Context, g *generation, declined map[string]s
 	s.current = next
 	s.serve(g)
 	s.mu.Unlock()
+	if s.o.Hub != nil {
+		s.o.Hub.Replaced(at)
+	}
 	s.retired.Go(func() {
 		if err := old.close(); err != nil {
 			s.o.Logger.Warn("the former projections did not close", slog.Any("error", err))
