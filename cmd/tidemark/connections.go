@@ -21,26 +21,22 @@ func newConnections(a *app) *cobra.Command {
 	var source, prefix string
 	var healths []string
 	var limit int
+	var when whenFlags
 	cmd := &cobra.Command{
 		Use:   "connections",
-		Short: "List connections with their health",
+		Short: "List connections with their health, now or as of an instant",
 		Example: `  tidemark connections --health failing --health action_required
-  tidemark connections --source makini --q conn_ -o csv`,
+  tidemark connections --source makini --q conn_ -o csv
+  tidemark connections --health offline --valid-at 2026-03-01T12:00:00Z`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, h := range healths {
-				if _, ok := connections.ParseHealth(h); !ok {
-					return usage(fmt.Errorf("--health: %q is no health", h), "one of: "+strings.Join(connections.HealthNames(), ", "))
-				}
-			}
 			query := url.Values{}
-			if source != "" {
-				query.Set("source", source)
+			if err := setFilters(query, source, prefix, healths); err != nil {
+				return err
 			}
-			if prefix != "" {
-				query.Set("q", prefix)
+			if err := when.into(a, query); err != nil {
+				return err
 			}
-			query["health"] = healths
 			return listPages(a, cmd, "/v1/connections", query, limit, "no connections: they appear with their first webhook", connectionColumns(a))
 		},
 	}
@@ -49,11 +45,29 @@ func newConnections(a *app) *cobra.Command {
 	f.StringArrayVar(&healths, "health", nil, "only those of this health (repeatable)")
 	f.StringVar(&prefix, "q", "", "only those whose id begins with this")
 	limitFlag(cmd, &limit)
+	when.register(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("source", func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		return a.completeSource(cmd, nil, typed)
 	})
 	_ = cmd.RegisterFlagCompletionFunc("health", cobra.FixedCompletions(connections.HealthNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// setFilters puts the filters of a list of connections into a query.
+func setFilters(query url.Values, source, prefix string, healths []string) error {
+	for _, h := range healths {
+		if _, ok := connections.ParseHealth(h); !ok {
+			return usage(fmt.Errorf("--health: %q is no health", h), "one of: "+strings.Join(connections.HealthNames(), ", "))
+		}
+	}
+	if source != "" {
+		query.Set("source", source)
+	}
+	if prefix != "" {
+		query.Set("q", prefix)
+	}
+	query["health"] = healths
+	return nil
 }
 
 func connectionColumns(a *app) []column[connections.State] {
@@ -91,7 +105,8 @@ func limitFlag(cmd *cobra.Command, limit *int) {
 	cmd.Flags().Lookup("limit").DefValue = ""
 }
 
-// listPages prints a list of the server's, all pages of it up to the limit.
+// listPages prints a list of the server's: the first pages of it up to the limit,
+// or without one all of it, which is one stream as of one moment.
 func listPages[T any](a *app, cmd *cobra.Command, path string, query url.Values, limit int, none string, columns []column[T]) error {
 	c, err := a.client()
 	if err != nil {
@@ -106,11 +121,16 @@ func listPages[T any](a *app, cmd *cobra.Command, path string, query url.Values,
 		limit = 0
 	}
 	p := newPrinter(a, slices.Clone(columns)...)
-	n := 0
-	more, err := c.pages(cmd.Context(), path, query, limit, func(item json.RawMessage) error {
+	n, more := 0, false
+	each := func(item json.RawMessage) error {
 		n++
 		return p.raw(item)
-	})
+	}
+	if limit > 0 {
+		more, err = c.pages(cmd.Context(), path, query, limit, each)
+	} else {
+		err = c.export(cmd.Context(), path, query, each)
+	}
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 func newHistory(a *app) *cobra.Command {
 	var from, to, kind, order string
 	var limit int
+	var when whenFlags
 	cmd := &cobra.Command{
 		Use:   "history SOURCE/CONNECTION",
 		Short: "Show a connection's events in the order in which they happened",
@@ -35,15 +36,11 @@ The order is that of the provider's clock, whatever the order of arrival. Flags:
 			if kind != "" {
 				query.Set("type", kind)
 			}
-			for name, value := range map[string]string{"from": from, "to": to} {
-				if value == "" {
-					continue
-				}
-				at, err := a.parseInstant(name, value)
-				if err != nil {
-					return err
-				}
-				query.Set(name, exact(at))
+			if err := a.setInstants(query, "from", from, "to", to); err != nil {
+				return err
+			}
+			if err := when.into(a, query); err != nil {
+				return err
 			}
 			return listPages(a, cmd, connectionPath(t.source, t.connection)+"/events", query, limit, "no events", entryColumns(a))
 		},
@@ -54,6 +51,7 @@ The order is that of the provider's clock, whatever the order of arrival. Flags:
 	f.StringVar(&kind, "type", "", "only events of this type")
 	f.StringVar(&order, "order", "desc", "desc (latest first) or asc")
 	limitFlag(cmd, &limit)
+	when.register(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("order", cobra.FixedCompletions([]string{"desc", "asc"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

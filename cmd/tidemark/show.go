@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,10 +12,13 @@ import (
 )
 
 func newShow(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:               "show SOURCE/CONNECTION",
-		Short:             "Show the state of a connection, since when and why",
-		Example:           "  tidemark show makini/conn_42\n  tidemark show makini/conn_42 -o json | jq .sync",
+	var when whenFlags
+	cmd := &cobra.Command{
+		Use:   "show SOURCE/CONNECTION",
+		Short: "Show the state of a connection, since when and why, now or as of an instant",
+		Example: `  tidemark show makini/conn_42
+  tidemark show makini/conn_42 -o json | jq .sync
+  tidemark show makini/conn_42 --valid-at 24h --known-at 24h`,
 		Args:              exactly("SOURCE/CONNECTION"),
 		ValidArgsFunction: a.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -26,7 +30,11 @@ func newShow(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			body, err := c.get(cmd.Context(), connectionPath(t.source, t.connection), nil)
+			query := url.Values{}
+			if err := when.into(a, query); err != nil {
+				return err
+			}
+			body, err := c.get(cmd.Context(), connectionPath(t.source, t.connection), query)
 			if err != nil {
 				return err
 			}
@@ -47,6 +55,8 @@ func newShow(a *app) *cobra.Command {
 			return a.showState(&s)
 		},
 	}
+	when.register(cmd)
+	return cmd
 }
 
 // showState prints a state for people: the health and why, each facet with the
@@ -56,7 +66,7 @@ func (a *app) showState(s *connections.State) error {
 	if a.colours() {
 		health = healthTint(health).paint(health)
 	}
-	fmt.Fprintf(a.stdout, "%s is %s", inert(target{s.Source, s.Connection}.String()), health)
+	fmt.Fprintf(a.stdout, "%s %s %s%s", inert(target{s.Source, s.Connection}.String()), is(s.AsOf), health, asOf(s.AsOf))
 	// "offline" for the reason of "offline" says nothing more.
 	if why := strings.TrimPrefix(strings.TrimPrefix(s.HealthReason, s.Health), ": "); why != "" {
 		fmt.Fprintf(a.stdout, ": %s", inert(why))
@@ -76,7 +86,7 @@ func (a *app) showState(s *connections.State) error {
 			if r.Since == nil {
 				return ""
 			}
-			return span(a.now().Sub(*r.Since))
+			return span(then(s.AsOf, a.now()).Sub(*r.Since))
 		}},
 		column[row]{name: "event", cell: func(r row) string { return r.Event }},
 		column[row]{name: "why", cell: func(r row) string { return r.why }},
