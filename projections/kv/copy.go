@@ -32,6 +32,11 @@ func (d *DB) copyTo(dir string) error {
 	if err := d.fs.RemoveAll(partial); err != nil {
 		return err
 	}
+	// Pebble copies as much of its list of files as it wrote since it was opened, which can be
+	// nothing at all. A flush makes it write the whole list.
+	if err := d.p.Flush(); err != nil {
+		return err
+	}
 	if err := d.p.Checkpoint(partial, pebble.WithFlushedWAL()); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package kv_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -125,6 +126,41 @@ func TestExciseAndCopy(t *testing.T) {
 		if err := d.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A directory is copied whole also where opening it wrote nothing, as after a
+// crash amid opening it before.
+func TestCopyOfADirectoryJustOpened(t *testing.T) {
+	fs := vfs.NewMem()
+	db := open(t, fs, "db", true)
+	if err := db.Ingest(t.Context(), table(t, db, "a", 0, 100, "v")); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := fs.List("db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if strings.HasSuffix(f, ".log") { // empty: the rows are in tables
+			if err := fs.Remove("db/" + f); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	db = open(t, fs, "db", false)
+	if err := db.CopyTo("copy"); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, fs, "copy", false)
+	if n := count(t, again, "v"); n != 100 {
+		t.Errorf("the copy has %d rows, want 100", n)
+	}
+	if err := errors.Join(again.Close(), db.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -184,6 +184,7 @@ func spoil(t projectiontest.T, rng *rand.Rand, db *kv.DB) {
 // A rebuild that is killed at any moment, again and again, leaves what one left
 // alone leaves.
 func TestBuildAfterCrashes(t *testing.T) {
+	var resumed, unread int
 	rapid.Check(t, func(t *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 3))
 		s := projectiontest.Messy
@@ -192,19 +193,65 @@ func TestBuildAfterCrashes(t *testing.T) {
 		defer d.live.Close()
 		o := small(vfs.NewCrashableMem(), "gen-2", d.log, d.definitions, rapid.IntRange(1, 25).Draw(t, "chunk"))
 		o.Workers = 1 + rng.IntN(2)
-		crashes := rapid.IntRange(1, 4).Draw(t, "crashes")
-		for range crashes {
-			o.KV.FS = crash(t, rng, o)
+		build := func(o rebuild.Options) (rebuild.Result, error) { return rebuild.Build(context.Background(), o) }
+		for range rapid.IntRange(1, 3).Draw(t, "crashes") {
+			o.KV.FS = crash(t, rng, o, build)
 		}
-		if _, err := rebuild.Build(context.Background(), o); err != nil {
+		r, err := build(o)
+		if err != nil {
 			t.Fatalf("build after crashes: %v", err)
+		}
+		if r.Resumed > 0 {
+			resumed++
+			if r.Resumed < r.Positions {
+				unread++
+			}
 		}
 		same(t, o.KV.FS, "gen-2", &d)
 	})
+	t.Logf("%d went on where another had stopped, %d of them amid the log", resumed, unread)
+	if resumed == 0 || unread == 0 || resumed == unread {
+		t.Errorf("%d went on, %d of them amid the log: the crashes fall too early or too late to test anything", resumed, unread)
+	}
 }
 
-// crash builds, and returns what a power cut at a drawn operation on the disk leaves there.
-func crash(t projectiontest.T, rng *rand.Rand, o rebuild.Options) *vfs.MemFS {
+func TestRefoldAfterCrashes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 5))
+		s := projectiontest.Messy
+		s.Events = rapid.IntRange(20, 120).Draw(t, "events")
+		d := draw(t, rng, s, rapid.IntRange(1, 6).Draw(t, "group"))
+		defer d.live.Close()
+		o := small(vfs.NewCrashableMem(), "root/gen-2", d.log, d.definitions, 50)
+		if _, err := rebuild.Build(context.Background(), o); err != nil {
+			t.Fatalf("build: %v", err)
+		}
+		from := open(t, o.KV.FS, o.Dir)
+		spoil(t, rng, from)
+		if err := from.Close(); err != nil {
+			t.Fatalf("close: %v", err)
+		}
+		refold := func(o rebuild.Options) (r rebuild.Result, err error) {
+			from, err := kv.Open("root/gen-2", o.KV)
+			if err != nil {
+				return r, err
+			}
+			r, err = rebuild.Refold(context.Background(), from, o)
+			return r, errors.Join(err, from.Close())
+		}
+		o.Dir = "root/gen-3"
+		for range rapid.IntRange(1, 3).Draw(t, "crashes") {
+			o.KV.FS = crash(t, rng, o, refold)
+		}
+		if _, err := refold(o); err != nil {
+			t.Fatalf("refold after crashes: %v", err)
+		}
+		same(t, o.KV.FS, "root/gen-3", &d)
+	})
+}
+
+// crash does a rebuild, and returns what a power cut at a drawn operation on the disk leaves there.
+func crash(t projectiontest.T, rng *rand.Rand, o rebuild.Options, run func(rebuild.Options) (rebuild.Result, error)) *vfs.MemFS {
 	disk := o.KV.FS.(*vfs.MemFS)
 	var mu sync.Mutex
 	var clone *vfs.MemFS
@@ -232,8 +279,8 @@ func crash(t projectiontest.T, rng *rand.Rand, o rebuild.Options) *vfs.MemFS {
 		}
 		return nil
 	}
-	if _, err := rebuild.Build(context.Background(), o); err != nil && !errors.Is(err, errStop) {
-		t.Fatalf("build: %v", err)
+	if _, err := run(o); err != nil && !errors.Is(err, errStop) {
+		t.Fatalf("rebuild: %v", err)
 	}
 	mu.Lock()
 	defer mu.Unlock()

@@ -92,6 +92,9 @@ func (f *folder) run(take func() (int, bool)) error {
 		if !more {
 			return f.takeIn()
 		}
+		if err := f.options.Gate(f.ctx); err != nil {
+			return err
+		}
 		f.inRange, f.told = newCounted(), 0
 		if err := f.foldRange(byte(r)); err != nil {
 			return err
@@ -130,8 +133,10 @@ func (f *folder) connections(s *streams) error {
 			return fmt.Errorf("connection %q of source %s: %w", id, source, err)
 		}
 		s.names.Next()
-		if err := f.options.Gate(f.ctx); err != nil {
-			return err
+		if f.inRange.Connections&0x3f == 0 {
+			if err := f.options.Gate(f.ctx); err != nil {
+				return err
+			}
 		}
 	}
 	if s.entries.Valid() {
@@ -203,7 +208,7 @@ func (f *folder) add(s *streams, conn timeline.Conn, k timeline.Key) error {
 	f.setters.add(&f.entry, row)
 	if f.told++; f.told&0xfff == 0 {
 		f.tell()
-		if err := f.takeInIfFull(); err != nil {
+		if err := first(f.options.Gate(f.ctx), f.takeInIfFull()); err != nil {
 			return err
 		}
 	}

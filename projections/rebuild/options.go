@@ -119,8 +119,12 @@ func (o Options) withDefaults() Options {
 	if o.FilterBytes <= 0 {
 		o.FilterBytes = defaultFilterBytes
 	}
-	if o.Gate == nil {
-		o.Gate = func(context.Context) error { return nil }
+	gate := o.Gate
+	o.Gate = func(ctx context.Context) error {
+		if err := ctx.Err(); err != nil || gate == nil {
+			return err
+		}
+		return gate(ctx)
 	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}

@@ -58,9 +58,12 @@ type reader struct {
 }
 
 func (r *reader) run(ctx context.Context) error {
-	for r.at < r.to {
-		if err := r.options.Gate(ctx); err != nil {
-			return err
+	for ungated := parcelEvents; r.at < r.to; {
+		if ungated >= parcelEvents { // parcels are small where the log is slow
+			if err := r.options.Gate(ctx); err != nil {
+				return err
+			}
+			ungated = 0
 		}
 		p, err := receive(ctx, r.free)
 		if err != nil {
@@ -70,6 +73,7 @@ func (r *reader) run(ctx context.Context) error {
 		if err := r.fill(ctx, p); err != nil {
 			return err
 		}
+		ungated += len(p.events)
 		r.work <- p // both have room for all there are
 		r.ordered <- p
 	}
