@@ -75,6 +75,9 @@ func (s *seen) newly(hash *[16]byte) bool {
 	return !s.filter.Add(hash) && s.whole
 }
 
+// known reports whether the directory's ids are loaded, or wait to be taken.
+func (s *seen) known() bool { return s.whole || len(s.loaded) > 0 }
+
 // loadSeen reads the directory's delivery ids for the projector, beside its
 // work. Without them every id is looked up, which is slower and not wrong.
 func loadSeen(ctx context.Context, db *kv.DB, loaded chan<- *Filter) error {

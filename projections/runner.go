@@ -69,7 +69,11 @@ func (r *Runner) Err() error {
 func (r *Runner) Run(ctx context.Context) error {
 	loadCtx, stop := context.WithCancel(ctx)
 	loading := make(chan error, 1)
-	go func() { loading <- loadSeen(loadCtx, r.projector.db, r.projector.seen.loaded) }()
+	if r.projector.seen.known() { // by an earlier runner
+		loading <- nil
+	} else {
+		go func() { loading <- loadSeen(loadCtx, r.projector.db, r.projector.seen.loaded) }()
+	}
 	err := r.run(ctx)
 	stop()
 	err = errors.Join(err, <-loading)

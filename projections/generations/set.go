@@ -53,17 +53,15 @@ type Set struct {
 	job         Job
 	control     control
 	rollingBack bool
-	// swaps carries a generation that is to take over, and work a job to be done.
-	swaps chan swap
+	// turns carries what has to have the serving generation for itself, and work a job to be done.
+	turns chan turn
 	work  chan struct{}
 }
 
-// swap asks Run to let another generation take over.
-type swap struct {
-	to *generation
-	// declined are definitions that are not to begin a rebuild by themselves.
-	declined map[string]string
-	done     chan error
+// turn asks Run to stop following the log, and goes on when it is done.
+type turn struct {
+	do   func(context.Context) error
+	done chan error
 }
 
 // Open opens the serving generation. One that is damaged, or of another
@@ -72,7 +70,7 @@ func Open(o Options) (*Set, error) {
 	if err := os.MkdirAll(o.Root, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of the projections: %w", err)
 	}
-	s := &Set{o: o, swaps: make(chan swap), work: make(chan struct{}, 1)}
+	s := &Set{o: o, turns: make(chan turn), work: make(chan struct{}, 1)}
 	if err := s.loadCurrent(); err != nil {
 		return nil, err
 	}
@@ -187,12 +185,12 @@ func (s *Set) Run(ctx context.Context) error {
 		runCtx, stop := context.WithCancel(ctx)
 		ended := make(chan error, 1)
 		go func() { ended <- runner.Run(runCtx) }()
-		var next swap
+		var next turn
 		select {
 		case <-ctx.Done():
 			stop()
 			return <-ended
-		case next = <-s.swaps:
+		case next = <-s.turns:
 			stop()
 			if err := <-ended; err != nil {
 				s.o.Logger.Error("the projection stood still", slog.Any("error", err))
@@ -205,10 +203,10 @@ func (s *Set) Run(ctx context.Context) error {
 			select {
 			case <-ctx.Done():
 				return err
-			case next = <-s.swaps:
+			case next = <-s.turns:
 			}
 		}
-		next.done <- s.takeOver(ctx, next.to, next.declined)
+		next.done <- next.do(ctx)
 	}
 }
 
@@ -217,17 +215,11 @@ func (s *Set) Run(ctx context.Context) error {
 func (s *Set) takeOver(ctx context.Context, g *generation, declined map[string]string) error {
 	old := s.serving
 	if err := catchUp(ctx, s.o.Log, g.projector, old.projector.Checkpoint().Position); err != nil {
-		s.mu.Lock()
-		s.serve(old)
-		s.mu.Unlock()
 		return err
 	}
 	at := g.projector.Checkpoint().Position
 	next := current{Serving: g.name, Previous: old.name, At: at, Declined: declined}
 	if err := writeFile(s.path(currentFile), next); err != nil {
-		s.mu.Lock()
-		s.serve(old)
-		s.mu.Unlock()
 		return fmt.Errorf("say which projections serve: %w", err)
 	}
 	old.projector.Hub = nil

@@ -140,7 +140,7 @@ func (s *Set) Rollback(ctx context.Context) (from, to string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("open the generation before this one: %w", err)
 	}
-	if err := s.swapTo(ctx, swap{to: g, declined: s.digests()}); err != nil {
+	if err := s.takeTurn(ctx, func(ctx context.Context) error { return s.takeOver(ctx, g, s.digests()) }); err != nil {
 		return "", "", errors.Join(err, g.close())
 	}
 	s.o.Logger.Info("rolled back: the generation before serves again", slog.Any("from", c.Serving), slog.Any("to", c.Previous))
@@ -160,15 +160,15 @@ func (s *Set) beginRollback() (current, error) {
 	return s.current, nil
 }
 
-// swapTo asks Run to let a generation take over.
-func (s *Set) swapTo(ctx context.Context, sw swap) error {
-	sw.done = make(chan error, 1)
+// takeTurn has Run call do while nothing else uses the serving generation's projector.
+func (s *Set) takeTurn(ctx context.Context, do func(context.Context) error) error {
+	t := turn{do: do, done: make(chan error, 1)}
 	select {
-	case s.swaps <- sw:
+	case s.turns <- t:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return <-sw.done
+	return <-t.done
 }
 
 // ReportFile is the file with every difference of a rebuild, a JSON object of

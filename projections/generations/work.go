@@ -92,7 +92,7 @@ func (s *Set) carryOut(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	if err := s.swapTo(ctx, swap{to: g}); err != nil {
+	if err := s.takeTurn(ctx, func(ctx context.Context) error { return s.takeOver(ctx, g, nil) }); err != nil {
 		return err
 	}
 	promoted = true

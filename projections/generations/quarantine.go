@@ -1,0 +1,54 @@
+package generations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tidemark-dev/tidemark/eventstore"
+	"github.com/tidemark-dev/tidemark/projections"
+)
+
+// ErrStill means that the serving generation does not follow the log, so that
+// nothing is put into it either.
+var ErrStill = errors.New("the projection stands still")
+
+// RetryQuarantine lets events that the definitions can place by now leave the
+// quarantine of the serving generation, as a rebuild would have it, and names
+// those that take a rebuild. Live events are applied in between. What it placed
+// before an error stays placed; it can be called again.
+func (s *Set) RetryQuarantine(ctx context.Context) (projections.Retried, error) {
+	if err := s.Err(); err != nil && !errors.Is(err, eventstore.ErrUnavailable) {
+		return projections.Retried{}, fmt.Errorf("%w: %w", ErrStill, err)
+	}
+	r := projections.NewRetry(s.o.Log)
+	for more := true; more; {
+		err := s.takeTurn(ctx, func(ctx context.Context) (err error) {
+			more, err = r.Step(ctx, s.serving.projector)
+			return err
+		})
+		if err != nil {
+			return r.Result, fmt.Errorf("retry the quarantine: %w", err)
+		}
+	}
+	if r.Result.Placed+r.Result.Duplicates > 0 {
+		if err := s.takeTurn(ctx, func(context.Context) error { return s.changedBehind() }); err != nil {
+			return r.Result, err
+		}
+		s.o.Logger.Info("events left the quarantine", "placed", r.Result.Placed, "duplicates", r.Result.Duplicates,
+			"kept", r.Result.Kept, "need_rebuild", r.Result.NeedRebuild)
+	}
+	return r.Result, nil
+}
+
+// changedBehind tells watchers that states may have changed whose positions did not.
+func (s *Set) changedBehind() error {
+	at := s.serving.projector.Checkpoint().Position
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current.At = at
+	if s.o.Hub != nil {
+		s.o.Hub.Replaced(at)
+	}
+	return writeFile(s.path(currentFile), s.current)
+}
