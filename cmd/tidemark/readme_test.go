@@ -38,6 +38,7 @@ func TestReadmeLies(t *testing.T) {
 		{"./tidemark history makini/conn_42", "./tidemark histroy makini/conn_42"},
 		{`"health":"action_required"`, `"health":"offline"`},
 		{"1000 duplicates, 0 conflicts\n", ""},
+		{"conn_7 was healthy at", "conn_7 was offline at"},
 		{"docs/CONFIG.md", "docs/CONFIGURATION.md"},
 	} {
 		t.Run(lie.truth, func(t *testing.T) {
@@ -152,6 +153,7 @@ var changing = []struct{ pattern, is string }{
 	{`(go run \./cmd/|\./)tidemark`, "tidemark"},
 	{`\b[0-9A-HJKMNP-TV-Z]{26}\b`, "EVENT"},
 	{`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`, "TIME"},
+	{`\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC`, "TIME"},
 	{`sha256=[0-9a-f]{64}`, "SIGNATURE"},
 	{`\b\d+(\.\d+)?/s\b`, "RATE"},
 	{`\b\d+[dhms](\d+[hms])?\b`, "SPAN"},
