@@ -105,11 +105,11 @@ var errStop = errors.New("stop here")
 func TestBuildOfAHotConnection(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	s := projectiontest.Messy
-	s.Sources, s.Connections, s.Events = 1, 2, 12_000
+	s.Sources, s.Connections, s.Events = 1, 2, 3000
 	d := draw(t, rng, s, 64)
 	defer d.live.Close()
 	fs := vfs.NewMem()
-	if _, err := rebuild.Build(t.Context(), small(fs, "gen-2", d.log, d.definitions, 1000)); err != nil {
+	if _, err := rebuild.Build(t.Context(), small(fs, "gen-2", d.log, d.definitions, 300)); err != nil {
 		t.Fatal(err)
 	}
 	db := open(t, fs, "gen-2")
