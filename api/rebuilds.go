@@ -27,6 +27,9 @@ type RebuildStatus = generations.Status
 // RebuildChange is a line of a rebuild's report.
 type RebuildChange = rebuild.Change
 
+// Retried says what became of the events of the quarantine.
+type Retried = projections.Retried
+
 // Rollback says which generation served and which one serves.
 type Rollback struct {
 	From string `json:"from"`
@@ -76,6 +79,12 @@ func (h *Handler) addRebuilds() {
 			return &body[Rebuild]{j}, rebuildProblem(err, nil)
 		})
 	}
+	post(h, huma.Operation{
+		OperationID: "retry-quarantine", Path: "/v1/quarantine/retry", Tags: []string{"events"},
+		Summary: "Let events that the definitions can place by now leave the quarantine",
+		Description: "It answers when it is done. Each event takes the place that a rebuild would give it; those that cannot have it here are left and named: " +
+			"they need a rebuild.",
+	}, h.retryQuarantine)
 	for i := first; i < len(h.routes.list) && h.o.Rebuilds == nil; i++ {
 		h.routes.list[i].handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			writeProblem(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: CodeNotReady, Detail: "This server does not rebuild."})
@@ -114,6 +123,11 @@ func (h *Handler) rebuild(_ context.Context, in *rebuildInput) (*body[Rebuild], 
 func (h *Handler) rollback(ctx context.Context, _ *struct{}) (*body[Rollback], error) {
 	from, to, err := h.o.Rebuilds.Rollback(ctx)
 	return &body[Rollback]{Rollback{from, to}}, rebuildProblem(err, nil)
+}
+
+func (h *Handler) retryQuarantine(ctx context.Context, _ *struct{}) (*body[Retried], error) {
+	r, err := h.o.Rebuilds.RetryQuarantine(ctx)
+	return &body[Retried]{r}, err
 }
 
 // rebuildProblem is what an error of steering rebuilds means to a client.

@@ -18,7 +18,9 @@ type gate struct {
 	log eventstore.Appender
 	// failing says why the projection does not follow the log, nil while it does.
 	failing func() error
-	cause   atomic.Pointer[error] // found before the projection ran
+	// cause is the damage that was found first. It stays until the next start: a
+	// generation that takes over says nothing for a moment.
+	cause atomic.Pointer[error]
 
 	events, bytes atomic.Int64
 }
@@ -30,14 +32,16 @@ func (g *gate) shut(cause error) { g.cause.Store(&cause) }
 
 // closed returns why events are refused, nil while they are not.
 func (g *gate) closed() error {
-	cause := g.failing()
-	if first := g.cause.Load(); first != nil {
-		cause = *first
+	first := g.cause.Load()
+	if first == nil {
+		cause := g.failing()
+		if !errors.Is(cause, eventstore.ErrIntegrity) {
+			return nil
+		}
+		first = &cause
+		g.cause.CompareAndSwap(nil, first)
 	}
-	if !errors.Is(cause, eventstore.ErrIntegrity) {
-		return nil
-	}
-	return fmt.Errorf("%w: %w: %w", eventstore.ErrUnavailable, errDamagedLog, cause)
+	return fmt.Errorf("%w: %w: %w", eventstore.ErrUnavailable, errDamagedLog, *first)
 }
 
 // Append implements eventstore.Appender.
