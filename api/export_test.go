@@ -207,8 +207,7 @@ func TestALongExport(t *testing.T) {
 // before the first byte is a problem like any other.
 func TestAnExportThatFails(t *testing.T) {
 	var fail atomic.Bool
-	var r *rig
-	r = newRig(t, func(o *Options) {
+	r := newRig(t, func(o *Options) {
 		view := o.View
 		o.View = func() (*projections.View, error) {
 			if fail.Load() {

@@ -25,8 +25,7 @@ type ack struct{ event, delivery, connection string }
 // load is a stream of webhooks by many senders, each with an id of its own,
 // and what of it was acknowledged.
 type load struct {
-	sent   atomic.Int64
-	served atomic.Int64
+	sent atomic.Int64
 
 	mu    sync.Mutex
 	acked []ack

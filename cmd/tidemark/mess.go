@@ -23,7 +23,6 @@ type mess struct {
 	data             []byte
 	body             []byte // sent as it is, in place of one made of the above
 	end              time.Time
-	plainType        bool // the type stands under "type", not "event_type"
 	step             time.Duration
 	copies           int
 

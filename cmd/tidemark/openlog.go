@@ -30,7 +30,7 @@ func openLog(ctx context.Context, o stream.Options, logger *slog.Logger) (*strea
 		}
 		if err != nil && !said {
 			said = true
-			logger.Warn("waiting for the NATS server", "at_most", serverPatience, "error", err)
+			logger.Warn("waiting for the NATS server", slog.Any("at_most", serverPatience), slog.Any("error", err))
 		}
 		return log, err
 	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(serverPatience))

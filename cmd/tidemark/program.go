@@ -81,7 +81,7 @@ func (p *program) run(ctx context.Context, ready func()) error {
 	g.Go(func() error {
 		// A projection that stops is named by /readyz, and queries and rebuilds go on: no reason to end.
 		if err := p.set.Run(runProjection); err != nil {
-			p.logger.Error("the projection stands still", "error", err)
+			p.logger.Error("the projection stands still", slog.Any("error", err))
 		}
 		return nil
 	})
@@ -138,7 +138,7 @@ func (p *program) drain() {
 	for _, s := range p.servers {
 		g.Go(func() error {
 			if err := s.http.Shutdown(ctx); err != nil {
-				p.logger.Warn("requests were cut off: they took too long", "address", s.addr.String())
+				p.logger.Warn("requests were cut off: they took too long", slog.Any("address", s.addr.String()))
 				return s.http.Close()
 			}
 			return nil

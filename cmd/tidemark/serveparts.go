@@ -97,7 +97,7 @@ func listenFailed(err error, address string, others []*listening) error {
 // closeAfter closes a part at the end and logs what goes wrong: the process ends either way.
 func closeAfter(logger *slog.Logger, part string, close func() error) {
 	if err := close(); err != nil {
-		logger.Error("closing failed", "part", part, "error", err)
+		logger.Error("closing failed", slog.Any("part", part), slog.Any("error", err))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/tidemark-dev/tidemark/eventstore"
 	"github.com/tidemark-dev/tidemark/projections"
@@ -35,8 +36,8 @@ func (s *Set) RetryQuarantine(ctx context.Context) (projections.Retried, error) 
 		if err := s.takeTurn(ctx, func(context.Context) error { return s.changedBehind() }); err != nil {
 			return r.Result, err
 		}
-		s.o.Logger.Info("events left the quarantine", "placed", r.Result.Placed, "duplicates", r.Result.Duplicates,
-			"kept", r.Result.Kept, "need_rebuild", r.Result.NeedRebuild)
+		s.o.Logger.Info("events left the quarantine", slog.Any("placed", r.Result.Placed), slog.Any("duplicates", r.Result.Duplicates),
+			slog.Any("kept", r.Result.Kept), slog.Any("need_rebuild", r.Result.NeedRebuild))
 	}
 	return r.Result, nil
 }

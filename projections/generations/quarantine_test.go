@@ -1,6 +1,7 @@
 package generations_test
 
 import (
+	"errors"
 	"bytes"
 	"testing"
 
@@ -64,7 +65,7 @@ func TestRetryQuarantine(t *testing.T) {
 	}
 	for {
 		_, _, err := watch.Next(t.Context())
-		if err == projections.ErrReplaced {
+		if errors.Is(err, projections.ErrReplaced) {
 			break
 		}
 		if err != nil {
