@@ -1,8 +1,8 @@
 package generations_test
 
 import (
-	"errors"
 	"bytes"
+	"errors"
 	"testing"
 
 	"github.com/tidemark-dev/tidemark/eventstore"
