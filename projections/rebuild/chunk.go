@@ -2,7 +2,6 @@ package rebuild
 
 import (
 	"github.com/tidemark-dev/tidemark/projections"
-	"github.com/tidemark-dev/tidemark/projections/kv"
 	"github.com/tidemark-dev/tidemark/projections/timeline"
 )
 
@@ -73,16 +72,4 @@ func (c *chunk) keep(m *mapped) {
 		hash: m.hash, bodySum: m.bodySum, position: m.key.Position, index: m.key.Index, placed: uint32(len(c.placed) - 1),
 	})
 	c.ids.add(c.first, len(c.first)-1)
-}
-
-// writer writes chunks. It keeps what it sorts in, so there is one for all.
-type writer struct {
-	db     *kv.DB
-	placed []placed
-	first  []firstDelivery
-	starts []uint32
-	key    []byte
-	value  []byte
-
-	touched byte // keeps the reads of touch from being left out
 }

@@ -248,17 +248,12 @@ func (f *folder) takeInIfFull() error {
 // takeIn takes in what is folded. Ranges count as folded only with all that belongs
 // to them; parts of the range at hand are written again, the same, after a crash.
 func (f *folder) takeIn() error {
-	t := tables{db: f.db}
+	t := newTables(f.db)
 	kinds := []*rows{&f.progress, &f.nodes, &f.healths, &f.states, &f.entries}
 	for _, r := range kinds {
-		if err := t.add(len(r.list) > 0, r.write); err != nil {
-			return err
-		}
+		t.add(len(r.list) > 0, r.write)
 	}
-	if len(t.finished) == 0 {
-		return nil
-	}
-	if err := f.db.Ingest(f.ctx, t.finished...); err != nil {
+	if err := t.takeIn(f.ctx); err != nil {
 		return fmt.Errorf("take in folded timelines: %w", err)
 	}
 	for _, r := range kinds {

@@ -76,10 +76,12 @@ func TestSpread(t *testing.T) {
 			list[i] = placed{conn: conns[rng.IntN(len(conns))], key: timeline.Key{Effective: rng.Int64N(50) - 25, Position: uint64(i)}}
 		}
 		before := slices.Clone(list)
-		var out []placed
-		var starts []uint32
-		spread(list, &out, &starts, rapid.IntRange(1, 40).Draw(t, "bucket"), func(p *placed) *[16]byte { return (*[16]byte)(&p.conn) },
-			func(s []placed) { slices.SortFunc(s, comparePlaced) })
+		var b buckets[placed]
+		b.spread(list, rapid.IntRange(1, 40).Draw(t, "bucket"), func(p *placed) *[16]byte { return (*[16]byte)(&p.conn) })
+		low, high := b.halves()
+		low.sort(comparePlaced)
+		high.sort(comparePlaced)
+		out := slices.Concat(low.list, high.list)
 		if !slices.Equal(list, before) {
 			t.Fatal("the list has changed")
 		}

@@ -73,11 +73,9 @@ func mark(ctx context.Context, db *kv.DB, gen *projections.Generation) error {
 	if err != nil {
 		return err
 	}
-	t := tables{db: db}
-	if err := t.add(true, func(to *kv.TableWriter) error { return to.Set(key, value) }); err != nil {
-		return err
-	}
-	return db.Ingest(ctx, t.finished...)
+	t := newTables(db)
+	t.add(true, func(to *kv.TableWriter) error { return to.Set(key, value) })
+	return t.takeIn(ctx)
 }
 
 // clearFolded takes out all that a fold makes, unless the fold has begun to make it.

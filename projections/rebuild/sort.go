@@ -7,32 +7,57 @@ import (
 	"slices"
 )
 
-// spread copies list to out so that the hashes' leading bits are in order, and
-// calls sort with each stretch of equal leading bits. Hashes are even, so one pass
-// does most of what sorting has to do; list itself is left as it is.
-func spread[T any](list []T, out *[]T, starts *[]uint32, perBucket int, hash func(*T) *[16]byte, sort func([]T)) {
-	n := len(list)
-	width := min(16, bits.Len(uint(n/perBucket)))
-	shift := 64 - width
-	*starts = slices.Grow((*starts)[:0], 1<<width+1)[:1<<width+1]
-	at := *starts
-	clear(at)
+// buckets is a list whose elements are in order as far as some leading bits of their hashes go.
+type buckets[T any] struct {
+	list []T
+	ends []uint32 // where each bucket ends in list
+}
+
+// spread fills b with a copy of list. Hashes are even, so one pass does most of
+// what sorting has to do: what is left are buckets of about size elements. The list itself stays as it is.
+func (b *buckets[T]) spread(list []T, size int, hash func(*T) *[16]byte) {
+	width := min(16, bits.Len(uint(len(list)/size)))
+	bucketOf := func(e *T) uint64 { return binary.BigEndian.Uint64(hash(e)[:]) >> (64 - width) }
+	b.ends = slices.Grow(b.ends[:0], 1<<width)[:1<<width]
+	clear(b.ends)
 	for i := range list {
-		at[binary.BigEndian.Uint64(hash(&list[i])[:])>>shift+1]++
+		b.ends[bucketOf(&list[i])]++
 	}
-	for b := 1; b < len(at); b++ {
-		at[b] += at[b-1]
+	start := uint32(0)
+	for i, n := range b.ends {
+		b.ends[i] = start
+		start += n
 	}
-	*out = slices.Grow((*out)[:0], n)[:n]
+	// From here on an end is where the bucket's next element goes.
+	b.list = slices.Grow(b.list[:0], len(list))[:len(list)]
 	for i := range list {
-		b := binary.BigEndian.Uint64(hash(&list[i])[:]) >> shift
-		(*out)[at[b]] = list[i]
-		at[b]++
+		at := &b.ends[bucketOf(&list[i])]
+		b.list[*at] = list[i]
+		*at++
 	}
+}
+
+// halves cuts the buckets in two of about the same number of elements.
+func (b *buckets[T]) halves() (low, high buckets[T]) {
+	for i, end := range b.ends {
+		if int(end) >= len(b.list)/2 {
+			low = buckets[T]{b.list[:end], b.ends[:i+1]}
+			high = buckets[T]{b.list[end:], slices.Clone(b.ends[i+1:])}
+			break
+		}
+	}
+	for i := range high.ends {
+		high.ends[i] -= uint32(len(low.list))
+	}
+	return low, high
+}
+
+// sort puts the list in order.
+func (b *buckets[T]) sort(compare func(a, b T) int) {
 	from := uint32(0)
-	for _, to := range at[:len(at)-1] {
+	for _, to := range b.ends {
 		if to-from > 1 {
-			sort((*out)[from:to])
+			slices.SortFunc(b.list[from:to], compare)
 		}
 		from = to
 	}

@@ -2,12 +2,22 @@ package rebuild
 
 import (
 	"context"
-	"slices"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemark-dev/tidemark/projections"
 	"github.com/tidemark-dev/tidemark/projections/kv"
 	"github.com/tidemark-dev/tidemark/projections/timeline"
 )
+
+// writer writes chunks. It keeps what it sorts in, so there is one for all.
+type writer struct {
+	db     *kv.DB
+	placed buckets[placed]
+	first  buckets[firstDelivery]
+}
 
 // write writes a chunk's rows as tables and takes them in with the generation's
 // row about itself: all of it, or after a crash nothing.
@@ -16,57 +26,34 @@ func (w *writer) write(ctx context.Context, c *chunk) error {
 	if err != nil {
 		return err
 	}
-	t := tables{db: w.db}
-	err = t.add(true, func(to *kv.TableWriter) error {
+	t := newTables(w.db)
+	// Timelines are most of the work: two halves, so that two cores are done at the same time.
+	w.placed.spread(c.placed, 32, func(p *placed) *[16]byte { return (*[16]byte)(&p.conn) })
+	low, high := w.placed.halves()
+	for _, half := range []*buckets[placed]{&low, &high} {
+		t.add(len(half.list) > 0, func(to *kv.TableWriter) error { return writeEntries(to, half, c.buf) })
+	}
+	t.add(true, func(to *kv.TableWriter) error {
 		if err := to.Set(metaKey, meta); err != nil {
 			return err
 		}
-		return w.firstDeliveries(to, c)
+		w.first.spread(c.first, 8, func(f *firstDelivery) *[16]byte { return &f.hash })
+		return writeFirst(to, &w.first)
 	})
-	for _, r := range []*rows{&c.groups, &c.names, &c.quarantine, &c.received} {
-		if err == nil {
-			err = t.add(len(r.list) > 0, r.write)
-		}
+	for _, r := range []*rows{&c.groups, &c.names, &c.quarantine, &c.received, &c.deliveries} {
+		t.add(len(r.list) > 0, r.write)
 	}
-	if err == nil {
-		err = t.add(len(c.placed) > 0, func(to *kv.TableWriter) error { return w.entries(to, c) })
-	}
-	if err == nil {
-		err = t.add(len(c.deliveries.list) > 0, c.deliveries.write)
-	}
-	if err != nil {
-		return err
-	}
-	return w.db.Ingest(ctx, t.finished...)
+	return t.takeIn(ctx)
 }
 
-func (w *writer) firstDeliveries(to *kv.TableWriter, c *chunk) error {
-	if len(c.first) == 0 {
-		return nil
-	}
-	spread(c.first, &w.first, &w.starts, 8, func(f *firstDelivery) *[16]byte { return &f.hash },
-		func(s []firstDelivery) { slices.SortFunc(s, compareFirst) })
-	for i := range w.first {
-		f := &w.first[i]
-		w.key, w.value = projections.DeliveryRow(w.key[:0], w.value[:0], f.hash,
+func writeFirst(to *kv.TableWriter, all *buckets[firstDelivery]) error {
+	all.sort(compareFirst)
+	var key, value []byte
+	for i := range all.list {
+		f := &all.list[i]
+		key, value = projections.DeliveryRow(key[:0], value[:0], f.hash,
 			projections.Delivery{Position: f.position, Index: f.index, BodySum: f.bodySum})
-		if err := to.Set(w.key, w.value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *writer) entries(to *kv.TableWriter, c *chunk) error {
-	spread(c.placed, &w.placed, &w.starts, 32, func(p *placed) *[16]byte { return (*[16]byte)(&p.conn) },
-		func(s []placed) { slices.SortFunc(s, comparePlaced) })
-	for i := range w.placed {
-		if i%ahead == 0 {
-			w.touch(c, i)
-		}
-		p := &w.placed[i]
-		w.key = timeline.EntryKey(w.key[:0], p.conn, p.key)
-		if err := to.Set(w.key, p.row.of(c.buf)); err != nil {
+		if err := to.Set(key, value); err != nil {
 			return err
 		}
 	}
@@ -76,37 +63,71 @@ func (w *writer) entries(to *kv.TableWriter, c *chunk) error {
 // ahead is how many rows are fetched together.
 const ahead = 16
 
-// touch fetches the rows of the next entries. They lie scattered over far more
-// memory than a cache holds; read in one go the core waits for them side by side,
-// and not for one after the other.
-func (w *writer) touch(c *chunk, i int) {
-	for _, p := range w.placed[i:min(i+ahead, len(w.placed))] {
-		for at := p.row.from; at < p.row.to; at += 64 {
-			w.touched += c.buf[at]
+// writeEntries writes entries whose rows are in buf. They lie scattered over far
+// more memory than a cache holds, so some are fetched in one go: then the core waits
+// for them side by side, and not for one after the other.
+func writeEntries(to *kv.TableWriter, all *buckets[placed], buf []byte) error {
+	all.sort(comparePlaced)
+	var key []byte
+	touched := byte(0)
+	for i := range all.list {
+		if i%ahead == 0 {
+			for _, p := range all.list[i:min(i+ahead, len(all.list))] {
+				for at := p.row.from; at < p.row.to; at += 64 {
+					touched += buf[at]
+				}
+			}
+		}
+		p := &all.list[i]
+		key = timeline.EntryKey(key[:0], p.conn, p.key)
+		if err := to.Set(key, p.row.of(buf)); err != nil {
+			return err
 		}
 	}
+	runtime.KeepAlive(touched)
+	return nil
 }
 
-// tables are written one after the other and taken in together.
+// tables are written side by side and taken in together.
 type tables struct {
-	db       *kv.DB
+	db    *kv.DB
+	group errgroup.Group
+
+	mu       sync.Mutex
 	finished []kv.Table
 }
 
-// add writes one table, if it is to hold anything.
-func (t *tables) add(any bool, write func(*kv.TableWriter) error) error {
+func newTables(db *kv.DB) *tables { return &tables{db: db} }
+
+// add begins to write one table, if it is to hold anything.
+func (t *tables) add(any bool, write func(*kv.TableWriter) error) {
 	if !any {
+		return
+	}
+	t.group.Go(func() error {
+		to, err := t.db.NewTable()
+		if err != nil {
+			return err
+		}
+		if err := write(to); err != nil {
+			_ = to.Abort()
+			return err
+		}
+		done, err := to.Finish()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.finished = append(t.finished, done)
+		return err
+	})
+}
+
+// takeIn waits for the tables and takes them in, if there are any.
+func (t *tables) takeIn(ctx context.Context) error {
+	if err := t.group.Wait(); err != nil {
+		return err
+	}
+	if len(t.finished) == 0 {
 		return nil
 	}
-	to, err := t.db.NewTable()
-	if err != nil {
-		return err
-	}
-	if err := write(to); err != nil {
-		_ = to.Abort()
-		return err
-	}
-	done, err := to.Finish()
-	t.finished = append(t.finished, done)
-	return err
+	return t.db.Ingest(ctx, t.finished...)
 }
