@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -83,9 +83,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	for _, w := range cfg.Warnings {
 		logger.Warn(w)
 	}
-	if cfg.Memory.Limit > 0 {
-		debug.SetMemoryLimit(cfg.Memory.Limit)
-	}
+	a.tuneMemory(cfg.Memory)
 
 	// Data directory: one process at a time.
 	lock, err := config.LockDir(cfg.DataDir)
@@ -127,8 +125,8 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	// the old one serves while a new one is made.
 	hub := projections.NewHub(0)
 	set, err := generations.Open(generations.Options{
-		Root: filepath.Join(cfg.DataDir, "projections"), KV: kv.Options{CacheBytes: cfg.Memory.Cache, Log: logger.With("component", "projections")},
-		Log: log, Definitions: definitions(sources), Now: a.now, Logger: logger.With("component", "projections"), Metrics: projections.NewMetrics(metrics),
+		Root: filepath.Join(cfg.DataDir, "projections"), KV: kv.Options{CacheBytes: cfg.Memory.Cache, MemTableBytes: memTable, Log: logger.With(slog.Any("component", "projections"))},
+		Log: log, Definitions: definitions(sources), Now: a.now, Logger: logger.With(slog.Any("component", "projections")), Metrics: projections.NewMetrics(metrics),
 		Hub: hub, OnChange: generations.Policy(cfg.Rebuild.OnDefinitionChange), Room: room(cfg, a.now),
 		Fatal: func(path string, err error) { os.Exit(storeFailed(a.stderr, path, err)) },
 	})
@@ -145,12 +143,12 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	gate := &gate{log: log, failing: set.Err}
 	if err := set.CheckTail(ctx); errors.Is(err, eventstore.ErrIntegrity) {
 		gate.shut(err)
-		logger.Error("webhooks are refused and the projection stands still: the log is damaged; queries go on", "error", err)
+		logger.Error("webhooks are refused and the projection stands still: the log is damaged; queries go on", slog.Any("error", err))
 	}
 
 	// Ingest: verify, append, answer.
 	in, err := ingest.New(ingest.Options{
-		Log: gate, Sources: ingestSources(sources), Now: a.now, Logger: logger.With("component", "ingest"),
+		Log: gate, Sources: ingestSources(sources), Now: a.now, Logger: logger.With(slog.Any("component", "ingest")),
 		Metrics: metrics, InFlight: cfg.Limits.InFlight})
 	if err != nil {
 		return err
@@ -169,7 +167,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		// Without keys a page in somebody's browser must not read it by another name.
 		OnlyLocal: ring == nil && !f.insecureNoAuth,
 		Version:   readBuild().Version,
-		Now:       a.now, Logger: logger.With("component", "api"), Registerer: metrics, Gatherer: metrics,
+		Now:       a.now, Logger: logger.With(slog.Any("component", "api")), Registerer: metrics, Gatherer: metrics,
 	})
 
 	// Listeners: one for everything, and one for webhooks alone where it is asked for.
@@ -189,7 +187,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		if err != nil {
 			return listenFailed(err, at.address, servers)
 		}
-		servers = append(servers, &listening{l.Addr(), bound.Listen(l), ingest.NewServer(at.handler, ingest.Timeouts{}, logger.With("component", "http"))})
+		servers = append(servers, &listening{l.Addr(), bound.Listen(l), ingest.NewServer(at.handler, ingest.Timeouts{}, logger.With(slog.Any("component", "http")))})
 	}
 
 	p := &program{log: log, set: set, ingest: in, api: queries, servers: servers, logger: logger, gate: gate}
