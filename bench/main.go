@@ -42,18 +42,28 @@ type bench struct {
 	pools       []int
 	connections int
 	events      int
+	// The histories of rebuilds: where they are kept, how long they are, of how many connections each, and
+	// how many events a message holds that was written under load.
+	cache              string
+	histories          []int
+	historyConnections []int
+	group              int
 }
 
 // measurements are what -measure chooses from, in the order they are taken.
 var measurements = []struct {
 	name string
 	take func(*bench, context.Context) error
+	// serve is whether it starts `tidemark serve`.
+	serve bool
 }{
-	{"ceilings", (*bench).ceilings},
-	{"throughput", (*bench).throughput},
-	{"visible", (*bench).visible},
-	{"late", (*bench).late},
-	{"large", (*bench).large},
+	{"ceilings", (*bench).ceilings, false},
+	{"throughput", (*bench).throughput, true},
+	{"visible", (*bench).visible, true},
+	{"late", (*bench).late, false},
+	{"large", (*bench).large, true},
+	{"rebuild", (*bench).rebuild, false},
+	{"past", (*bench).past, false},
 }
 
 func main() {
@@ -95,6 +105,10 @@ func run(ctx context.Context, arguments []string) error {
 	flags.DurationVar(&b.duration, "duration", 5*time.Second, "length of one run")
 	flags.IntVar(&b.connections, "connections", 100_000, "connections of the large server")
 	flags.IntVar(&b.events, "events", 1_000_000, "events of the large server")
+	histories := flags.String("history", "1000000", "events of the histories that are rebuilt: 1000000,10000000 for both lengths")
+	historyConnections := flags.String("history-connections", "10000,100000", "connections of the histories")
+	flags.IntVar(&b.group, "history-group", 32, "events a message of the histories that were written under load")
+	flags.StringVar(&b.cache, "cache", "", "directory to keep the histories in between runs; empty: tidemark-bench-cache in -dir")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
@@ -104,6 +118,15 @@ func run(ctx context.Context, arguments []string) error {
 	}
 	if b.pools, err = numbers(*pools); err != nil {
 		return fmt.Errorf("-pools: %w", err)
+	}
+	if b.histories, err = numbers(*histories); err != nil {
+		return fmt.Errorf("-history: %w", err)
+	}
+	if b.historyConnections, err = numbers(*historyConnections); err != nil {
+		return fmt.Errorf("-history-connections: %w", err)
+	}
+	if b.cache == "" {
+		b.cache = filepath.Join(b.dir, "tidemark-bench-cache")
 	}
 	if !*only {
 		if err := b.measure(ctx, strings.Split(*chosen, ","), *root, *binary, *peers); err != nil {
@@ -140,7 +163,11 @@ func (b *bench) measure(ctx context.Context, chosen []string, root, binary strin
 		return err
 	}
 	defer remove()
-	if b.binary = binary; binary == "" && !peers {
+	serve := false
+	for _, m := range measurements {
+		serve = serve || m.serve && slices.Contains(chosen, m.name)
+	}
+	if b.binary = binary; binary == "" && !peers && serve {
 		b.binary = filepath.Join(b.dir, "tidemark")
 		if err := tidemark.Build(ctx, root, b.binary); err != nil {
 			return err

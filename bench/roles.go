@@ -10,10 +10,13 @@ import (
 	"time"
 
 	"github.com/tidemark-dev/tidemark/bench/ceiling"
+	"github.com/tidemark-dev/tidemark/bench/history"
 	"github.com/tidemark-dev/tidemark/bench/late"
 	"github.com/tidemark-dev/tidemark/bench/launch"
 	"github.com/tidemark-dev/tidemark/bench/load"
+	"github.com/tidemark-dev/tidemark/bench/past"
 	"github.com/tidemark-dev/tidemark/bench/peer"
+	"github.com/tidemark-dev/tidemark/bench/rebuilding"
 	"github.com/tidemark-dev/tidemark/bench/stats"
 	"github.com/tidemark-dev/tidemark/bench/webhook"
 )
@@ -27,6 +30,9 @@ const (
 	roleGets    = "role:gets"
 	roleCeiling = "role:ceiling"
 	roleLate    = "role:late"
+	roleHistory = "role:history"
+	roleRebuild = "role:rebuild"
+	rolePast    = "role:past"
 )
 
 // loadSpec is what a process that puts a load on a server is told.
@@ -67,6 +73,12 @@ func playRole(ctx context.Context, role, spec string) error {
 		return playServer(spec, ceiling.Spec.Run)
 	case roleLate:
 		return playServer(spec, late.Spec.Run)
+	case roleHistory:
+		return playServer(spec, history.Spec.Make)
+	case roleRebuild:
+		return playServer(spec, rebuilding.Spec.Run)
+	case rolePast:
+		return playServer(spec, past.Spec.Run)
 	}
 	return fmt.Errorf("no part %q", role)
 }
@@ -138,7 +150,7 @@ func inOwnProcess[R any](ctx context.Context, role string, spec any) (R, error) 
 	if err != nil {
 		return result, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Minute)
 	defer cancel()
 	out, err := launch.Output(ctx, role, string(text))
 	if err != nil {

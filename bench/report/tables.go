@@ -16,6 +16,9 @@ type Figures struct {
 	Large      *Large
 	Late       *Late
 	Ceilings   *Ceilings
+	// Rebuilds are of histories of rising length.
+	Rebuilds []*Rebuild
+	Past     *Past
 }
 
 // Load reads all measurements in a directory.
@@ -27,6 +30,8 @@ func Load(dir string) (Figures, error) {
 		func() error { return readInto(dir, "large", &f.Large) },
 		func() error { return readInto(dir, "late", &f.Late) },
 		func() error { return readInto(dir, "ceilings", &f.Ceilings) },
+		func() error { return readInto(dir, "past", &f.Past) },
+		func() (err error) { f.Rebuilds, err = loadRebuilds(dir); return err },
 	} {
 		if err := read(); err != nil {
 			return f, err
@@ -71,6 +76,13 @@ func (f Figures) Tables() map[string]string {
 	if f.Ceilings != nil {
 		out["ceilings"] = f.ceilingTable()
 	}
+	if len(f.Rebuilds) > 0 {
+		out["rebuild"] = rebuildTable(f.Rebuilds)
+		out["rebuild-phases"] = phaseTable(f.Rebuilds)
+	}
+	if f.Past != nil {
+		out["past"] = f.Past.table()
+	}
 	return out
 }
 
@@ -99,6 +111,12 @@ func (f Figures) machines() string {
 	}
 	if f.Ceilings != nil {
 		row("ceilings", f.Ceilings.Measured)
+	}
+	for _, r := range f.Rebuilds {
+		row(fmt.Sprintf("rebuild, %s events", count(float64(r.Events))), r.Measured)
+	}
+	if f.Past != nil {
+		row("the past", f.Past.Measured)
 	}
 	if rows == 0 {
 		return ""

@@ -80,9 +80,14 @@ func (m *Maker) next(buf []byte) []byte {
 		late := time.Duration(math.Exp(m.rng.NormFloat64()*2) * float64(time.Minute))
 		at = at.Add(-min(late, week))
 	}
-	connection := ConnectionID(m.connection())
+	return m.About(buf, m.Connection(), at)
+}
+
+// Connection draws the connection that the next webhook is about.
+func (m *Maker) Connection() string {
+	id := ConnectionID(m.connection())
 	m.n++
-	return m.About(buf, connection, at)
+	return id
 }
 
 // About appends a body about a connection and a time of the caller's choosing.
