@@ -76,6 +76,7 @@ type Handler struct {
 	patience time.Duration // what a client is given for each write of a long answer
 	watching watching
 	scans    chan struct{} // bounds how many watches look for what they missed at once
+	trials   chan struct{} // bounds how many definitions are tried at once
 	// draining ends watches, and stopped everything that takes long.
 	draining, stopped context.Context
 	drain, stop       context.CancelFunc
@@ -108,7 +109,7 @@ func New(o Options) *Handler {
 		o.Admin = o.Access
 	}
 	h := &Handler{o: o, metrics: newMetrics(o.Registerer), maxScan: maxScan,
-		patience: 20 * time.Second, watching: watchTimes, scans: make(chan struct{}, 2)}
+		patience: 20 * time.Second, watching: watchTimes, scans: make(chan struct{}, 2), trials: make(chan struct{}, 1)}
 	h.draining, h.drain = context.WithCancel(context.Background())
 	h.stopped, h.stop = context.WithCancel(context.Background())
 	h.routes.unknown = http.HandlerFunc(unknownPath)

@@ -2,31 +2,32 @@ package api
 
 // Codes of problems. They are stable; meanings says what they mean.
 const (
-	CodeBadRequest       = "bad_request"
-	CodeUnknownParameter = "unknown_parameter"
-	CodeInvalidParameter = "invalid_parameter"
-	CodeInvalidCursor    = "invalid_cursor"
-	CodeUnauthorized     = "unauthorized"
-	CodeForbidden        = "forbidden"
-	CodeNotFound         = "not_found"
-	CodeNotKnownThen     = "not_known_then"
-	CodeUnknownPath      = "unknown_path"
-	CodeMethodNotAllowed = "method_not_allowed"
-	CodeMisdirected      = "misdirected"
-	CodeClientGone       = "client_gone"
-	CodeInternal         = "internal"
-	CodeIntegrity        = "integrity_failure"
-	CodeLogUnavailable   = "log_unavailable"
-	CodeTimeout          = "timeout"
-	CodeNotReady         = "not_ready"
-	CodeCrossOrigin      = "cross_origin"
-	CodeTooLarge         = "too_large"
-	CodeMediaType        = "unsupported_media_type"
-	CodeRebuildBusy      = "rebuild_busy"
-	CodeRebuildState     = "rebuild_state"
-	CodeNoPrevious       = "no_previous_generation"
-	CodeStopping         = "stopping"
-	CodeTooSlow          = "too_slow"
+	CodeBadRequest        = "bad_request"
+	CodeUnknownParameter  = "unknown_parameter"
+	CodeInvalidParameter  = "invalid_parameter"
+	CodeInvalidCursor     = "invalid_cursor"
+	CodeUnauthorized      = "unauthorized"
+	CodeForbidden         = "forbidden"
+	CodeNotFound          = "not_found"
+	CodeNotKnownThen      = "not_known_then"
+	CodeUnknownPath       = "unknown_path"
+	CodeMethodNotAllowed  = "method_not_allowed"
+	CodeMisdirected       = "misdirected"
+	CodeClientGone        = "client_gone"
+	CodeInternal          = "internal"
+	CodeIntegrity         = "integrity_failure"
+	CodeLogUnavailable    = "log_unavailable"
+	CodeTimeout           = "timeout"
+	CodeNotReady          = "not_ready"
+	CodeCrossOrigin       = "cross_origin"
+	CodeTooLarge          = "too_large"
+	CodeMediaType         = "unsupported_media_type"
+	CodeRebuildBusy       = "rebuild_busy"
+	CodeRebuildState      = "rebuild_state"
+	CodeNoPrevious        = "no_previous_generation"
+	CodeInvalidDefinition = "invalid_definition"
+	CodeStopping          = "stopping"
+	CodeTooSlow           = "too_slow"
 )
 
 // codeMeaning is one row of the page about problems.
@@ -42,6 +43,7 @@ var meanings = []codeMeaning{
 	{400, CodeUnknownParameter, "A query parameter that the path does not know. errors names the nearest known one."},
 	{400, CodeInvalidParameter, "A parameter's value is not one it can have. errors says what it can be."},
 	{400, CodeInvalidCursor, "The cursor is not one that this query gave: the filters changed, or it was cut short. Begin anew without it."},
+	{400, CodeInvalidDefinition, "The provider definition cannot be used. detail says in which line, and why."},
 	{401, CodeUnauthorized, "No API key, or one that is not known. Send Authorization: Bearer KEY."},
 	{403, CodeForbidden, "The API key is known, and its scope does not allow this."},
 	{403, CodeCrossOrigin, "A page of another site asked for a change in somebody's browser."},

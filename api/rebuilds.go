@@ -63,6 +63,7 @@ func (h *Handler) addRebuilds() {
 		Summary: "A rebuild: how far it has come, what it accounts for, and what it says differently",
 	}, h.rebuild)
 	h.addRebuildStreams(tags)
+	h.addTry(tags)
 	for _, s := range []struct {
 		word, summary string
 		steer         func(*generations.Set, string) (Rebuild, error)
@@ -172,8 +173,11 @@ func schemaName(t reflect.Type, hint string) string {
 		return "GenerationStats"
 	}
 	name := huma.DefaultSchemaNamer(t, hint)
-	if p := t.PkgPath(); strings.HasSuffix(p, "/projections/generations") || strings.HasSuffix(p, "/projections/rebuild") {
+	switch p := t.PkgPath(); {
+	case strings.HasSuffix(p, "/projections/generations"), strings.HasSuffix(p, "/projections/rebuild"):
 		return "Rebuild" + name
+	case strings.HasSuffix(p, "/projections/whatif") && name != "Trial":
+		return "Trial" + name
 	}
 	return name
 }

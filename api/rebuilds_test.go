@@ -383,3 +383,65 @@ func TestARebuildIsWatchedUntilTheServerStops(t *testing.T) {
 	}
 	problemAt(t, r, "GET", "/v1/rebuilds/last/report", 409, CodeRebuildState)
 }
+
+// Another definition is tried on what is there; nothing comes of it.
+func TestTryADefinition(t *testing.T) {
+	r, set := newRebuildRig(t)
+	source, err := providers.Source("makini")
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(change func(*TryRequest)) string {
+		q := TryRequest{Source: "makini", From: 1, Definition: string(source), Name: "../dir/mine.yaml"}
+		change(&q)
+		b, err := json.Marshal(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	try := func(change func(*TryRequest)) (got Trial) {
+		t.Helper()
+		status, b := r.post("/v1/rebuilds/try", with(change))
+		if err := json.Unmarshal([]byte(b), &got); err != nil || status != 200 {
+			t.Fatalf("%d %s (%v)", status, b, err)
+		}
+		return got
+	}
+	if got := try(func(*TryRequest) {}); got.Events != 40 || got.Differ != 0 || got.Whole != 40 || got.Changed != 0 || got.Cut {
+		t.Errorf("the server's own definition: %+v", got)
+	}
+	paused := strings.Replace(string(source), "{lifecycle: disconnected}", "{lifecycle: paused}", 1)
+	if got := try(func(q *TryRequest) { q.Definition, q.Limit = paused, 30 }); got.Events != 30 || got.Differ != 30 || got.Changed != 30 || !got.Cut || len(got.Shown) != 30 {
+		t.Errorf("another one: %+v", got)
+	}
+	// What serves was made by a definition with a bug, which is mended.
+	if got := try(func(q *TryRequest) { *q = TryRequest{Source: "makini", Connection: "c07"} }); got.Changed != 1 || got.States[0].Old.Health != "paused" || got.States[0].New.Health != "disconnected" {
+		t.Errorf("one connection: %+v", got)
+	}
+	for _, c := range []struct {
+		change func(*TryRequest)
+		status int
+		code   string
+		says   string
+	}{
+		{func(q *TryRequest) { q.Definition = "" }, 400, CodeInvalidParameter, "a connection has to be named"},
+		{func(q *TryRequest) { q.Connection = "c07" }, 400, CodeInvalidParameter, "does not go with from or since"},
+		{func(q *TryRequest) { q.Connection, q.Source, q.From = "c07", "", 0 }, 400, CodeInvalidParameter, "a connection belongs to a source"},
+		{func(q *TryRequest) { q.Limit = 100_001 }, 400, CodeInvalidParameter, "from 0 to 100000"},
+		{func(q *TryRequest) { q.Source = "" }, 404, CodeNotFound, "none is named"},
+		{func(q *TryRequest) { q.Source = "nobody" }, 404, CodeNotFound, `"nobody" is not in the server's configuration`},
+		{func(q *TryRequest) { *q = TryRequest{Source: "makini", Connection: "nobody"} }, 404, CodeNotFound, "was applied yet"},
+		{func(q *TryRequest) { q.Definition = strings.Replace(paused, "mapping:", "maping:", 1) }, 400, CodeInvalidDefinition, "mine.yaml:"},
+		{func(q *TryRequest) { q.Definition = "x" }, 400, CodeInvalidDefinition, "mine.yaml"},
+	} {
+		status, b := r.post("/v1/rebuilds/try", with(c.change))
+		var p Problem
+		if err := json.Unmarshal([]byte(b), &p); err != nil || status != c.status || p.Code != c.code || !strings.Contains(p.Detail, c.says) || strings.Contains(p.Detail, "dir") {
+			t.Errorf("%d %s (%v), want %d %s with %q", status, b, err, c.status, c.code, c.says)
+		}
+	}
+	if j, err := set.Job("last"); err == nil || r.paused() != 40 {
+		t.Errorf("it changed something: %+v, %d paused", j, r.paused())
+	}
+}

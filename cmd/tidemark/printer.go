@@ -182,3 +182,11 @@ func (a *app) printJSON(object []byte) error {
 	_, err = fmt.Fprintf(a.stdout, "%s\n", bytes.TrimSpace(b.Bytes()))
 	return err
 }
+
+// say prints what stands around a table for people; data in another format has
+// no place for it.
+func (a *app) say(format string, args ...any) {
+	if a.format == formatTable {
+		fmt.Fprintf(a.stdout, format, args...)
+	}
+}

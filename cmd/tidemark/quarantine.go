@@ -93,10 +93,10 @@ Events that were placed before keep their reading until a rebuild.`,
 }
 
 func (a *app) showRetried(r *api.Retried) error {
-	fmt.Fprintf(a.stdout, "%s were in the quarantine: %s placed, %s, %s still cannot be placed, %s a rebuild\n",
+	a.say("%s were in the quarantine: %s placed, %s, %s still cannot be placed, %s a rebuild\n",
 		many(r.Tried, "event"), thousands(r.Placed), many(r.Duplicates, "duplicate"), thousands(r.Kept), needs(r.NeedRebuild))
 	if len(r.Left) > 0 {
-		fmt.Fprintln(a.stdout)
+		a.say("\n")
 		p := newPrinter(a,
 			column[projections.Left]{name: "event", cell: func(v projections.Left) string { return v.Event }},
 			column[projections.Left]{name: "source", cell: func(v projections.Left) string { return v.Source }},

@@ -18,6 +18,7 @@ import (
 func newRebuild(a *app) *cobra.Command {
 	var r api.RebuildRequest
 	var detach bool
+	var try sampling
 	cmd := &cobra.Command{
 		Use:   "rebuild",
 		Short: "Make the state anew from the log, and see what comes out differently",
@@ -29,10 +30,21 @@ report: how many connections, which facets, from what to what, and the first eve
 old and new part. All differences, one a line: tidemark rebuild report -o jsonl.
 
 It ends with 0 where nothing differs, 3 where something does, and 6 where the log is damaged or an
-event is not accounted for. Ctrl-C stops following it; the rebuild goes on in the server, also over a restart.`,
+event is not accounted for. Ctrl-C stops following it; the rebuild goes on in the server, also over a restart.
+
+Before paying for all of it, another definition can be tried on a sample; nothing is changed by that:
+
+  --connection S/C              compare one connection, as it serves, with what its events in the log make of
+                                it by the server's definitions. Events that are not on its timeline, but would
+                                be by these definitions, are found by a rebuild alone.
+  --connection S/C --what-if F  say what the definition in the file F would make of these events instead
+  --since X --what-if F         the same for the events of one source from a position, a time (RFC 3339) or an
+                                age (2h, 7d) on, at most --limit of them: which are read differently, and what
+                                state the connections come to whose whole history is among them`,
 		Example: `  tidemark rebuild --dry-run
   tidemark rebuild --review && tidemark rebuild promote
-  tidemark rebuild rollback`,
+  tidemark rebuild rollback
+  tidemark rebuild --since 7d --what-if ./mine.yaml --source makini`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -40,6 +52,12 @@ event is not accounted for. Ctrl-C stops following it; the rebuild goes on in th
 			}
 			if r.DryRun && r.Review {
 				return usage(errors.New("--dry-run takes nothing over, so there is nothing to review"), "")
+			}
+			if try.asked(cmd) {
+				if r != (api.RebuildRequest{}) || detach {
+					return usage(errors.New("--connection and --what-if only look, so they do not go with --dry-run, --review, --refold, --reason or --detach"), "")
+				}
+				return a.sample(cmd.Context(), &try)
 			}
 			return a.rebuild(cmd.Context(), r, detach)
 		},
@@ -49,6 +67,7 @@ event is not accounted for. Ctrl-C stops following it; the rebuild goes on in th
 	f.BoolVar(&r.Review, "review", false, "wait for rebuild promote or cancel after the report")
 	f.BoolVar(&r.Refold, "refold", false, "fold the local history again, and leave the log alone: after a bug in the folding, not in a definition")
 	f.StringVar(&r.Reason, "reason", "", "words for whoever looks at it later")
+	try.flags(a, cmd)
 	f.BoolVar(&detach, "detach", false, "begin it, and do not wait for its end")
 	cmd.AddCommand(newRebuildStatus(a), newRebuildReport(a), newRebuildRollback(a),
 		newSteer(a, "promote", "Let a rebuild that waits for review take over"),

@@ -68,7 +68,7 @@ func (a *app) rebuildFailed(j *api.Rebuild) error {
 // to what, the most frequent first, with some connections of each.
 func (a *app) showRebuild(j *api.Rebuild) error {
 	if r := j.Result; r != nil {
-		fmt.Fprintf(a.stdout, "%s: %s events at %s positions, all accounted for: %s placed, %s, %s quarantined\n", j.ID,
+		a.say("%s: %s events at %s positions, all accounted for: %s placed, %s, %s quarantined\n", j.ID,
 			thousands(r.Events), thousands(r.Positions), thousands(r.Placed), many(r.Duplicates, "duplicate"), thousands(r.Quarantined))
 	}
 	if err := a.showReport(j.Report); err != nil {
@@ -93,18 +93,18 @@ func (a *app) showReport(r *rebuild.Report) error {
 		return nil
 	}
 	if !r.Differs() {
-		fmt.Fprintf(a.stdout, "none of %s differs\n", many(r.Compared, "connection"))
+		a.say("none of %s differs\n", many(r.Compared, "connection"))
 	} else {
-		fmt.Fprintf(a.stdout, "%s of %s differ: %s changed, %s new, %s gone\n", thousands(r.Changed+r.Added+r.Removed), many(r.Compared, "connection"),
+		a.say("%s of %s differ: %s changed, %s new, %s gone\n", thousands(r.Changed+r.Added+r.Removed), many(r.Compared, "connection"),
 			thousands(r.Changed), thousands(r.Added), thousands(r.Removed))
 	}
 	if r.OldQuarantine+r.NewQuarantine > 0 {
-		fmt.Fprintf(a.stdout, "quarantine: %s before, %s now\n", many(r.OldQuarantine, "event"), thousands(r.NewQuarantine))
+		a.say("quarantine: %s before, %s now\n", many(r.OldQuarantine, "event"), thousands(r.NewQuarantine))
 	}
 	if len(r.Groups) == 0 {
 		return nil
 	}
-	fmt.Fprintln(a.stdout)
+	a.say("\n")
 	p := newPrinter(a, groupColumns()...)
 	for _, g := range r.Groups {
 		for i, s := range g.Sample {
@@ -189,26 +189,26 @@ func (a *app) showStatus(s *api.RebuildStatus) error {
 	if s.Previous != "" {
 		back = "the one before is " + s.Previous
 	}
-	fmt.Fprintf(a.stdout, "generation %s serves; %s\n", s.Serving, back)
+	a.say("generation %s serves; %s\n", s.Serving, back)
 	if len(s.Outdated) > 0 {
-		fmt.Fprintf(a.stdout, "definitions have changed since it was made: %s\n", inert(strings.Join(s.Outdated, ", ")))
+		a.say("definitions have changed since it was made: %s\n", inert(strings.Join(s.Outdated, ", ")))
 	}
 	j := s.Job
 	if j == nil {
-		fmt.Fprintln(a.stdout, "nothing was rebuilt yet")
+		a.say("nothing was rebuilt yet\n")
 		return nil
 	}
 	reason := ""
 	if j.Request.Reason != "" {
 		reason = " (" + inert(j.Request.Reason) + ")"
 	}
-	fmt.Fprintf(a.stdout, "rebuild %s of %s%s is %s\n", j.ID, instant(j.StartedAt), reason, stepOf(j))
+	a.say("rebuild %s of %s%s is %s\n", j.ID, instant(j.StartedAt), reason, stepOf(j))
 	if !j.State.Ended() && j.State != generations.Review {
-		fmt.Fprintln(a.stdout, newRebuildMeter(a).line(j, stepOf(j), false))
+		a.say("%s\n", newRebuildMeter(a).line(j, stepOf(j), false))
 		return nil
 	}
 	if j.Error != "" {
-		fmt.Fprintln(a.stdout, inert(j.Error))
+		a.say("%s\n", inert(j.Error))
 	}
 	if j.Report == nil {
 		return nil

@@ -77,20 +77,15 @@ func (a *app) tellVerified(j *api.Rebuild) error {
 	if v == nil || r == nil {
 		return errors.New("the server does not say what came out of it")
 	}
-	say := func(format string, args ...any) {
-		if a.format == formatTable {
-			fmt.Fprintf(a.stdout, format+"\n", args...)
-		}
-	}
-	say("log: positions 1 to %s without a gap, %s with the right checksums; it does not end before what serves has read", thousands(v.Scratch.Position), many(r.Events, "event"))
+	a.say("log: positions 1 to %s without a gap, %s with the right checksums; it does not end before what serves has read\n", thousands(v.Scratch.Position), many(r.Events, "event"))
 	if v.Equal {
-		say("state: %s rows, the same as made anew, byte for byte (sha256 %s)", thousands(v.Serving.Rows), v.Serving.SHA256)
+		a.say("state: %s rows, the same as made anew, byte for byte (sha256 %s)\n", thousands(v.Serving.Rows), v.Serving.SHA256)
 		return nil
 	}
-	say("state: NOT the same as made anew: %s rows serve (sha256 %s), %s were made (sha256 %s)",
+	a.say("state: NOT the same as made anew: %s rows serve (sha256 %s), %s were made (sha256 %s)\n",
 		thousands(v.Serving.Rows), v.Serving.SHA256, thousands(v.Scratch.Rows), v.Scratch.SHA256)
 	if v.First != "" {
-		say("first difference, of what serves (first) to what was made anew (second): %s", inert(v.First))
+		a.say("first difference, of what serves (first) to what was made anew (second): %s\n", inert(v.First))
 	}
 	if a.format == formatTable {
 		if err := a.showReport(j.Report); err != nil {

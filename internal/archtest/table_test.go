@@ -35,11 +35,13 @@ var importTable = []row{
 		tests: "eventstore/memstore eventstore/stream projections/projectiontest"},
 	{pkg: "projections/generations", may: "eventstore ingest/providers projections projections/kv projections/rebuild",
 		tests: "eventstore/memstore projections/projectiontest"},
+	{pkg: "projections/whatif", may: "eventstore ingest/providers projections projections/kv projections/timeline projections/connections",
+		tests: "eventstore/memstore projections/projectiontest"},
 
-	{pkg: "api", may: "eventstore ingest/providers projections projections/timeline projections/connections projections/rebuild projections/generations internal/keys",
+	{pkg: "api", may: "eventstore ingest/providers projections projections/timeline projections/connections projections/rebuild projections/generations projections/whatif internal/keys",
 		tests: "eventstore/memstore projections/kv projections/projectiontest"},
 
-	{pkg: "cmd/tidemark", may: "api eventstore eventstore/stream ingest ingest/providers internal/config internal/keys projections projections/rebuild projections/generations projections/kv projections/timeline projections/connections",
+	{pkg: "cmd/tidemark", may: "api eventstore eventstore/stream ingest ingest/providers internal/config internal/keys projections projections/rebuild projections/generations projections/whatif projections/kv projections/timeline projections/connections",
 		tests: "eventstore/memstore"},
 
 	{pkg: "internal/config", may: "eventstore ingest/providers"}, // for cmd alone

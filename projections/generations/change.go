@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/tidemark-dev/tidemark/ingest/providers"
 )
 
 // Policy is what a start does that finds other definitions than those that the
@@ -89,6 +91,9 @@ func (s *Set) settleJob() {
 		s.o.Logger.Warn("the rebuild's end could not be kept", slog.Any("error", err))
 	}
 }
+
+// Definitions are those in force, by source. They must not be changed.
+func (s *Set) Definitions() map[string]*providers.Definition { return s.o.Definitions }
 
 // Status is what serves, and what could.
 type Status struct {
