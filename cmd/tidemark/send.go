@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -180,9 +181,36 @@ func (a *app) send(ctx context.Context, m *mess, f *sendFlags) error {
 		return err
 	}
 	if m.total() == 1 && m.body == nil {
+		a.awaitShown(ctx, d.last)
 		fmt.Fprintf(a.stderr, "next: %s show %s\n", a.again(), shellQuote(target{m.source, m.connection}.String()))
 	}
 	return nil
+}
+
+// shownTime is how long a single event is waited for until it shows.
+const shownTime = time.Second
+
+// awaitShown waits until the server has applied an event, so that the next command
+// finds it: a few milliseconds. Where it cannot be asked, nothing is waited for.
+func (a *app) awaitShown(ctx context.Context, event string) {
+	c, err := a.client()
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, shownTime)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if status, _, err := c.fetch(ctx, "/v1/events/"+url.PathEscape(event), nil); err != nil || status != http.StatusNotFound {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // again is what to type to ask the server that this command talked to.
