@@ -38,7 +38,6 @@ type delivery struct {
 	mu      sync.Mutex
 	firsts  []bool // which events were acknowledged
 	events  int    // how many
-	last    string // the event that was acknowledged last
 	printer *printer[receipt]
 }
 
@@ -107,7 +106,6 @@ func (d *delivery) deliver(ctx context.Context, event int) error {
 	d.acked.Add(1)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.last = id
 	if !d.firsts[event] {
 		d.firsts[event] = true
 		d.events++

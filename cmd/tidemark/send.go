@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tidemark-dev/tidemark/api"
 )
 
 // sendFlags are the flags of send.
@@ -180,19 +181,19 @@ func (a *app) send(ctx context.Context, m *mess, f *sendFlags) error {
 	if err != nil {
 		return err
 	}
+	a.awaitShown(ctx)
 	if m.total() == 1 && m.body == nil {
-		a.awaitShown(ctx, d.last)
 		fmt.Fprintf(a.stderr, "next: %s show %s\n", a.again(), shellQuote(target{m.source, m.connection}.String()))
 	}
 	return nil
 }
 
-// shownTime is how long a single event is waited for until it shows.
+// shownTime is how long send waits, once everything is acknowledged, until it shows.
 const shownTime = time.Second
 
-// awaitShown waits until the server has applied an event, so that the next command
-// finds it: a few milliseconds. Where it cannot be asked, nothing is waited for.
-func (a *app) awaitShown(ctx context.Context, event string) {
+// awaitShown waits until the server has applied what it has stored by now, so that
+// the next command finds it: some milliseconds. Where it cannot be asked, nothing is waited for.
+func (a *app) awaitShown(ctx context.Context) {
 	c, err := a.client()
 	if err != nil {
 		return
@@ -201,8 +202,16 @@ func (a *app) awaitShown(ctx context.Context, event string) {
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		if status, _, err := c.fetch(ctx, "/v1/events/"+url.PathEscape(event), nil); err != nil || status != http.StatusNotFound {
+	for head := uint64(0); ; {
+		body, err := c.get(ctx, "/v1/stats", nil)
+		var s api.Stats
+		if err != nil || json.Unmarshal(body, &s) != nil {
+			return
+		}
+		if head == 0 {
+			head = s.Head
+		}
+		if s.Checkpoint >= head {
 			return
 		}
 		select {
