@@ -170,7 +170,7 @@ func TestDiffOfAPlantedBug(t *testing.T) {
 func TestDiffOfALongTimeline(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	s := projectiontest.Messy
-	s.Sources, s.Connections, s.Events = 1, 1, 6000
+	s.Sources, s.Connections, s.Events = 1, 1, 2500
 	d := draw(t, rng, s, 64)
 	defer d.live.Close()
 	fs := vfs.NewMem()
