@@ -29,7 +29,7 @@ import (
 // serveFlags are the flags of serve. What is set goes over the configuration.
 type serveFlags struct {
 	config, listen, ingestListen, dataDir, logLevel, logFormat string
-	insecureNoAuth, unsafeNoSync                               bool
+	insecureNoAuth, unsafeNoSync, openDamaged                  bool
 }
 
 func newServe(a *app) *cobra.Command {
@@ -64,6 +64,7 @@ ends with 0 within 10 seconds; a second one ends it at once.`,
 	fs.BoolVar(&f.insecureNoAuth, "insecure-no-auth", false, "serve the API on a public address without keys")
 	fs.BoolVar(&f.unsafeNoSync, "unsafe-no-sync", false, "acknowledge webhooks before they are on disk: a power cut loses them (for tests)")
 	_ = fs.MarkHidden("unsafe-no-sync")
+	fs.BoolVar(&f.openDamaged, "open-damaged-log", false, "start on a log whose files are damaged, which cuts them off there: copy the data directory aside first")
 	return cmd
 }
 
@@ -141,7 +142,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	// A log that is not the one that was read before takes no event: what it
 	// would store could stand where another event stood.
 	gate := &gate{log: log, failing: set.Err}
-	if err := set.CheckTail(ctx); errors.Is(err, eventstore.ErrIntegrity) {
+	if err := errors.Join(log.CheckHead(ctx), set.CheckTail(ctx)); errors.Is(err, eventstore.ErrIntegrity) {
 		gate.shut(err)
 		logger.Error("webhooks are refused and the projection stands still: the log is damaged; queries go on", slog.Any("error", err))
 	}

@@ -61,7 +61,7 @@ func (a *app) openKeys(cfg *config.Config, logger *slog.Logger) (*keys.Ring, err
 
 func logOptions(a *app, cfg *config.Config, f *serveFlags, logger *slog.Logger, metrics prometheus.Registerer) stream.Options {
 	return stream.Options{
-		Dir: filepath.Join(cfg.DataDir, "log"), NoSync: f.unsafeNoSync,
+		Dir: filepath.Join(cfg.DataDir, "log"), NoSync: f.unsafeNoSync, OpenDamaged: f.openDamaged,
 		URL: string(cfg.NATS.URL), Credentials: cfg.NATS.Credentials,
 		TLSCA: cfg.NATS.TLS.CA, TLSCert: cfg.NATS.TLS.Cert, TLSKey: cfg.NATS.TLS.Key,
 		MonitorURLs: cfg.NATS.MonitorURLs, Replicas: cfg.NATS.Replicas, MaxStore: cfg.NATS.StorageLimit, LowWater: cfg.Disk.LowWater,
@@ -76,7 +76,9 @@ func logFailed(ctx context.Context, err error, cfg *config.Config) error {
 	case ctx.Err() != nil:
 		return nil // a signal, while the server was waited for
 	case errors.Is(err, eventstore.ErrIntegrity):
-		return &failure{err, exitIntegrity, "the log in " + filepath.Join(cfg.DataDir, "log") + " is not what it was: restore it before you start again"}
+		dir := filepath.Join(cfg.DataDir, "log")
+		return &failure{err, exitIntegrity, "the log in " + dir + " is not what it was: restore it before you start again, and look at the disk (dmesg, smartctl)\n" +
+			"without another copy: copy " + cfg.DataDir + " aside, and start with --open-damaged-log: it answers from what can be read, and takes no webhooks where the end is lost"}
 	case errors.Is(err, eventstore.ErrUnavailable) && cfg.NATS.URL != "":
 		return &failure{err, exitUnreachable, "it was waited for in vain: is the NATS server of nats.url running, with JetStream, and reachable from here?"}
 	}

@@ -73,6 +73,9 @@ func (c *committer) commit() {
 	if err == nil && len(c.live) > 0 {
 		position, err = c.publish(id.String(), c.live[0].until)
 		c.log.published(start, len(c.live), len(c.message), err)
+		if err == nil {
+			c.log.noteHead(position, id)
+		}
 	}
 	for i, r := range c.live {
 		r.done <- result{eventstore.Receipt{Position: position, Index: i}, err}

@@ -171,7 +171,10 @@ func (o Options) where() string {
 func (l *Log) connect(ctx context.Context, first bool) (*link, error) {
 	var server *embedded
 	if l.opts.embedded() {
-		var err error
+		err := l.inspect()
+		if err != nil {
+			return nil, err
+		}
 		if server, err = startEmbedded(l.opts.Dir, l.opts.NoSync, l.maxStore, l.opts.Logger); err != nil {
 			return nil, err
 		}

@@ -37,6 +37,9 @@ type Log struct {
 	metrics    *metrics
 	durability atomic.Pointer[eventstore.Durability]
 	survey     atomic.Pointer[Stats] // the last look at the stream
+	head       atomic.Pointer[head]  // the last group that was acknowledged
+	saved      *head                 // as the file has it; tend's, and then Close's
+	synced     bool                  // and whether that is on disk
 	mender     mender
 }
 
@@ -118,15 +121,20 @@ func (l *Log) Close() error {
 		return nil
 	}
 	l.queue.close()
-	if lk := l.link.Swap(nil); lk != nil {
+	lk := l.link.Swap(nil)
+	if lk != nil {
 		lk.close()
 	}
 	l.changed.fire()
 	l.metrics.unregister()
-	if l.dir != nil {
-		return l.dir.close()
+	if l.dir == nil {
+		return nil
 	}
-	return nil
+	err := l.saveHead(true)
+	if lk != nil && lk.server.log.writeError() == nil {
+		err = errors.Join(err, l.dir.seal(l.opts.messages()))
+	}
+	return errors.Join(err, l.dir.close())
 }
 
 func (l *Log) closed() bool { return l.ended.Load() || l.queue.isClosed() }

@@ -13,6 +13,8 @@ import (
 const (
 	// tendInterval is how often the server is looked at.
 	tendInterval = 250 * time.Millisecond
+	// headInterval is how often the head is written down.
+	headInterval = time.Second
 	// stuckAfter is how long publishes may fail, with no reason known, until the embedded
 	// server is restarted.
 	stuckAfter = 30 * time.Second
@@ -35,7 +37,7 @@ type mender struct {
 func (l *Log) tend(ctx context.Context) error {
 	tick := time.NewTicker(tendInterval)
 	defer tick.Stop()
-	var looked time.Time
+	var looked, saved time.Time
 	for {
 		if l.opts.embedded() {
 			if err := l.mend(ctx); err != nil {
@@ -43,6 +45,12 @@ func (l *Log) tend(ctx context.Context) error {
 			}
 		}
 		l.probe(ctx)
+		if now := l.opts.Now(); now.Sub(saved) >= headInterval {
+			saved = now
+			if err := l.saveHead(false); err != nil {
+				l.opts.Logger.Warn("the head of the log is not remembered", slog.Any("error", err))
+			}
+		}
 		if now := l.opts.Now(); now.Sub(looked) >= l.opts.ProbeAfter {
 			if err := l.look(ctx); err == nil {
 				looked = now

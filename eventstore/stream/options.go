@@ -20,6 +20,9 @@ type Options struct {
 	// NoSync turns the fsync of each message off in the embedded server: an
 	// acknowledged event can then be lost in a power cut. Durability shows it.
 	NoSync bool
+	// OpenDamaged opens a log whose files are damaged. The embedded server then cuts
+	// them off where they are, and what lay behind is gone: copy Dir aside first.
+	OpenDamaged bool
 
 	// URL names an external server, or several of one cluster with commas between them. User
 	// and password, or a token, stand in it; it is never shown.
