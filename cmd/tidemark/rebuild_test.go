@@ -47,7 +47,7 @@ func postWebhook(base string, body []byte) (string, error) {
 	answer, err := io.ReadAll(resp.Body)
 	var got struct{ ID string }
 	if err != nil || resp.StatusCode != http.StatusOK || json.Unmarshal(answer, &got) != nil {
-		return "", fmt.Errorf("%d %s (%v)", resp.StatusCode, answer, err)
+		return "", fmt.Errorf("%d %s (%w)", resp.StatusCode, answer, err)
 	}
 	return got.ID, nil
 }
