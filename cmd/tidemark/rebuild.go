@@ -152,7 +152,7 @@ func newRebuildStatus(a *app) *cobra.Command {
 			if id != "last" && (s.Job == nil || s.Job.ID != id) {
 				return &failure{fmt.Errorf("rebuild %q is not the last one, and no earlier one is kept", id), exitError, "the last one: " + a.self + " rebuild status"}
 			}
-			if follow && s.Job != nil && !s.Job.State.Ended() && s.Job.State != generations.Review {
+			if follow && s.Job != nil && !s.Job.State.Ended() {
 				return a.followRebuild(cmd.Context(), c, s.Job.ID)
 			}
 			if a.format == formatJSON || a.format == formatJSONL {
