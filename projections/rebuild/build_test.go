@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/tidemark-dev/tidemark/eventstore"
 	"github.com/tidemark-dev/tidemark/eventstore/memstore"
 	"github.com/tidemark-dev/tidemark/ingest/providers"
+	"github.com/tidemark-dev/tidemark/projections"
 	"github.com/tidemark-dev/tidemark/projections/kv"
 	"github.com/tidemark-dev/tidemark/projections/projectiontest"
 	"github.com/tidemark-dev/tidemark/projections/rebuild"
@@ -64,9 +67,24 @@ func same(t projectiontest.T, fs vfs.FS, dir string, d *drawn) {
 	if got := projectiontest.Rows(t, db); !bytes.Equal(got, d.rows) {
 		t.Fatalf("built rows differ from live ones:\n%s", firstDifference(got, d.rows))
 	}
-	if err := db.Close(); err != nil {
+	built, want := view(t, db), view(t, d.live)
+	if b, l := built.Checkpoint(), want.Checkpoint(); b != l {
+		t.Fatalf("built checkpoint %+v, live %+v", b, l)
+	}
+	if b, l := counts(built.Stats()), counts(want.Stats()); !reflect.DeepEqual(b, l) {
+		t.Fatalf("built stats %+v, live %+v", b, l)
+	}
+	if err := errors.Join(built.Close(), want.Close(), db.Close()); err != nil {
 		t.Fatalf("close: %v", err)
 	}
+}
+
+// counts are stats without what was counted down to nothing.
+func counts(s projections.Stats) projections.Stats {
+	none := func(_ string, n uint64) bool { return n == 0 }
+	maps.DeleteFunc(s.ByHealth, none)
+	maps.DeleteFunc(s.BySource, none)
+	return s
 }
 
 func firstDifference(got, want []byte) string {

@@ -69,7 +69,7 @@ func Digest(ctx context.Context, v *projections.View) (Sum, error) {
 		return Sum{}, fmt.Errorf("digest of a generation: %w", err)
 	}
 	c, h := v.Checkpoint(), sha256.New()
-	fmt.Fprintf(h, "position %d group %s placed %d duplicates %d quarantined %d\n", c.Position, c.GroupID, c.Placed, c.Duplicates, c.Quarantined)
+	fmt.Fprintf(h, "position %d group %s placed %d duplicates %d quarantined %d widest %d\n", c.Position, c.GroupID, c.Placed, c.Duplicates, c.Quarantined, c.WidestMs)
 	addStats(h, v.Stats())
 	sum := Sum{Position: c.Position, stretches: sums}
 	for i := range sums {
