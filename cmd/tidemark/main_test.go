@@ -13,6 +13,11 @@ import (
 // TestMain puts this program on the path as "tidemark", for scripts and for the
 // tests that start, kill and restart it: a process of its own each time.
 func TestMain(m *testing.M) {
+	// Under the race detector each process would wait a second at its end, in case a
+	// goroutine still has a race to report.
+	if err := os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"tidemark": main, "settle": settle})
 }
 

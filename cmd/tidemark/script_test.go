@@ -19,6 +19,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("HOME", env.WorkDir) // nothing of the machine's own user is read
 			env.Setenv("TIDEMARK_SERVER", "http://127.0.0.1:1")
 			running := &servers{}
