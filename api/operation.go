@@ -38,6 +38,9 @@ var expected = []string{CodeNotReady, CodeStopping, CodeTooSlow}
 // problem is what a client is told of an error; what it is not told, the log is.
 func (h *Handler) problem(ctx context.Context, operation string, err error) *Problem {
 	p := problemOf(err)
+	if h.o.Rebuilds != nil {
+		h.o.Rebuilds.Damaged(err) // where it is damage, it is mended
+	}
 	if p.Status >= http.StatusInternalServerError && !slices.Contains(expected, p.Code) {
 		h.o.Logger.LogAttrs(ctx, slog.LevelError, "request failed",
 			slog.String("operation", operation), slog.String("code", p.Code),

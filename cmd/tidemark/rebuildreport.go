@@ -36,7 +36,7 @@ func (a *app) tellRebuild(j *api.Rebuild, raw json.RawMessage) error {
 	if failed != nil {
 		return failed
 	}
-	if saysOtherwise(j.Report) {
+	if saysOtherwise(j.Report) || j.Uncompared != "" {
 		return errDiffers
 	}
 	return nil
@@ -70,6 +70,9 @@ func (a *app) showRebuild(j *api.Rebuild) error {
 	if r := j.Result; r != nil {
 		a.say("%s: %s events at %s positions, all accounted for: %s placed, %s, %s quarantined\n", j.ID,
 			thousands(r.Events), thousands(r.Positions), thousands(r.Placed), many(r.Duplicates, "duplicate"), thousands(r.Quarantined))
+	}
+	if j.Uncompared != "" {
+		a.say("it is compared with nothing, for what served was damaged: %s\n", inert(j.Uncompared))
 	}
 	if err := a.showReport(j.Report); err != nil {
 		return err
@@ -210,7 +213,7 @@ func (a *app) showStatus(s *api.RebuildStatus) error {
 	if j.Error != "" {
 		a.say("%s\n", inert(j.Error))
 	}
-	if j.Report == nil {
+	if j.Report == nil && j.Uncompared == "" {
 		return nil
 	}
 	return a.showRebuild(j)

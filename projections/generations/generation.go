@@ -16,6 +16,8 @@ type generation struct {
 	name      string
 	db        *kv.DB
 	projector *projections.Projector
+	// damage is why its rows cannot be trusted, nil while they can. The Set's mu is held.
+	damage error
 
 	mu    sync.Mutex
 	holds int // the Set's own hold, and one for each view

@@ -79,6 +79,9 @@ type Job struct {
 	Result *rebuild.Result `json:"result,omitempty"`
 	// Report is what the new generation says differently, nil before it is known.
 	Report *rebuild.Report `json:"report,omitempty"`
+	// Uncompared is why there is no Report of a rebuild that took over all the same: what
+	// served was damaged.
+	Uncompared string `json:"uncompared,omitempty" doc:"Why it took over without a report: what served was damaged"`
 	// Verified is the outcome of a verification.
 	Verified *Verified `json:"verified,omitempty"`
 	Error    string    `json:"error,omitempty"`

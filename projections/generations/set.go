@@ -53,6 +53,7 @@ type Set struct {
 	job         Job
 	control     control
 	rollingBack bool
+	healed      bool // a rebuild was begun because of damage
 	// turns carries what has to have the serving generation for itself, and work a job to be done.
 	turns chan turn
 	work  chan struct{}
@@ -164,6 +165,9 @@ func (s *Set) CheckTail(ctx context.Context) error {
 func (s *Set) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.serving.damage != nil {
+		return s.serving.damage
+	}
 	return s.runner.Err()
 }
 
@@ -192,13 +196,12 @@ func (s *Set) Run(ctx context.Context) error {
 			return <-ended
 		case next = <-s.turns:
 			stop()
-			if err := <-ended; err != nil {
-				s.o.Logger.Error("the projection stood still", slog.Any("error", err))
-			}
+			<-ended // its error, if any, is Err's
 		case err := <-ended:
 			stop()
 			if err != nil {
 				s.o.Logger.Error("the projection stands still; queries go on", slog.Any("error", err))
+				s.Damaged(err)
 			}
 			select {
 			case <-ctx.Done():
@@ -219,6 +222,9 @@ func (s *Set) takeOver(ctx context.Context, g *generation, declined map[string]s
 	}
 	at := g.projector.Checkpoint().Position
 	next := current{Serving: g.name, Previous: old.name, At: at, Declined: declined}
+	if s.damage() != nil {
+		next.Previous = "" // nothing to go back to
+	}
 	if err := writeFile(s.path(currentFile), next); err != nil {
 		return fmt.Errorf("say which projections serve: %w", err)
 	}

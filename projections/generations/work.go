@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidemark-dev/tidemark/eventstore"
 	"github.com/tidemark-dev/tidemark/projections"
+	"github.com/tidemark-dev/tidemark/projections/kv"
 	"github.com/tidemark-dev/tidemark/projections/rebuild"
 )
 
@@ -32,6 +33,7 @@ func (s *Set) runJobs(ctx context.Context) {
 		if err := s.carryOut(ctx); err != nil && ctx.Err() == nil {
 			s.fail(err)
 		}
+		s.heal()
 	}
 }
 
@@ -40,7 +42,7 @@ func (s *Set) fail(err error) {
 	_, kept := s.update(func(j *Job) {
 		if j.State.unfinished() {
 			j.State, j.Error, j.EndedAt = Failed, err.Error(), s.o.Now().UTC()
-			j.Integrity = errors.Is(err, eventstore.ErrIntegrity) || errors.Is(err, rebuild.ErrIncomplete)
+			j.Integrity = errors.Is(err, eventstore.ErrIntegrity) || errors.Is(err, rebuild.ErrIncomplete) || errors.Is(err, kv.ErrDamaged)
 			s.o.Logger.Error("the rebuild failed; the serving projections are untouched", slog.Any("rebuild", j.ID), slog.Any("error", err))
 		}
 	})
@@ -168,8 +170,39 @@ func (s *Set) progress(p rebuild.Progress) {
 }
 
 // compare holds the new generation to the serving one at one position, and
-// decides what is next.
+// decides what is next. A serving one that is damaged is not held to, but replaced.
 func (s *Set) compare(ctx context.Context, j Job, g *generation) (Job, error) {
+	compared, err := s.compared(ctx, j, g)
+	if s.damage() == nil && errors.Is(err, kv.ErrDamaged) {
+		if whole := readable(ctx, g); whole != nil {
+			return j, whole // it is the new one that is damaged
+		}
+		s.Damaged(err)
+	}
+	if err == nil || s.damage() == nil || j.Request.DryRun || j.Request.Verify || ctx.Err() != nil {
+		return compared, err
+	}
+	return s.update(func(j *Job) {
+		if j.State.unfinished() {
+			j.State, j.Uncompared = Promoting, s.serving.damage.Error()
+			if j.Request.Review {
+				j.State = Review
+			}
+		}
+	})
+}
+
+// readable reads every row of a generation.
+func readable(ctx context.Context, g *generation) error {
+	v, err := projections.NewView(g.db)
+	if err != nil {
+		return err
+	}
+	_, err = rebuild.Digest(ctx, v)
+	return errors.Join(err, v.Close())
+}
+
+func (s *Set) compared(ctx context.Context, j Job, g *generation) (Job, error) {
 	old, err := s.viewAtOrBehind(ctx, g.projector.Checkpoint().Position)
 	if err != nil {
 		return j, err

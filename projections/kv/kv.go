@@ -14,8 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
+	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -93,10 +94,7 @@ func Open(dir string, o Options) (*DB, error) {
 	}
 	p, err := pebble.Open(dir, po)
 	if err != nil {
-		if errors.Is(err, os.ErrNotExist) { // a file that another one names
-			err = errors.Join(ErrDamaged, err)
-		}
-		return nil, fmt.Errorf("open projection directory %s: %w", dir, classify(err))
+		return nil, fmt.Errorf("open projection directory %s: %w", dir, classifyOpen(err))
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default
@@ -145,6 +143,17 @@ func (d *DB) Metrics() Metrics {
 		DiskBytes: m.DiskSpaceUsage(), MemTables: m.MemTable.Size, ReadAmp: m.ReadAmp(),
 		CompactDebt: m.Compact.EstimatedDebt, CacheBytes: m.BlockCache.Size, WALBytes: m.WAL.Size,
 	}
+}
+
+// classifyOpen tells a directory that does not fit together from a system that does not let
+// it be read: what no system call failed with is damage, and so is a file that is not there.
+func classifyOpen(err error) error {
+	var system syscall.Errno
+	failed := errors.As(err, &system) && system != syscall.ENOENT
+	if failed || strings.Contains(err.Error(), "lock held by current process") || errors.Is(err, ErrDamaged) {
+		return err
+	}
+	return errors.Join(ErrDamaged, err)
 }
 
 func classify(err error) error {

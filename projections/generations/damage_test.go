@@ -1,0 +1,119 @@
+package generations_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/tidemark-dev/tidemark/projections"
+	"github.com/tidemark-dev/tidemark/projections/generations"
+	"github.com/tidemark-dev/tidemark/projections/kv"
+)
+
+// spoil overwrites the rows of a kind with bytes that are none.
+func spoil(t *testing.T, dir string, prefix byte) {
+	t.Helper()
+	db, err := kv.Open(dir, kv.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	it, err := db.Iter([]byte{prefix}, []byte{prefix + 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, n := db.Batch(), 0
+	for ok := it.First(); ok; ok = it.Next() {
+		n++
+		if err := b.Set(it.Key(), []byte{0xff}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(it.Close(), b.Commit(), b.Close(), db.Close()); err != nil || n == 0 {
+		t.Fatalf("%d rows were spoilt (%v)", n, err)
+	}
+}
+
+// Rows that turn out to be damaged are named, and a generation made anew takes over
+// by itself, without being held to them.
+func TestADamagedGenerationIsReplaced(t *testing.T) {
+	for name, find := range map[string]func(*rig, *generations.Set){
+		"found by an event": func(r *rig, _ *generations.Set) { r.more(40) },
+		"found by a query": func(r *rig, s *generations.Set) {
+			v, err := s.View()
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			defer func() { _ = v.Close() }()
+			_, err = v.Connection("src-0", "co/nn *1")
+			if !errors.Is(err, projections.ErrDamaged) {
+				r.t.Fatalf("a spoilt row is read as %v", err)
+			}
+			s.Damaged(err)
+		},
+		"found by a comparison": func(r *rig, s *generations.Set) {
+			if _, err := s.Start(generations.Request{}); err != nil {
+				r.t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			s := r.open()
+			stop := r.run(s)
+			r.caughtUp(s)
+			dir := s.Path()
+			stop()
+			spoil(t, dir, 'm')
+			s = r.open()
+			stop = r.run(s)
+			find(r, s)
+			j := r.state(s, generations.Promoted)
+			if j.Uncompared == "" || j.Report != nil || s.Path() == dir {
+				t.Errorf("%+v; %s serves", j, s.Path())
+			}
+			r.eventually("it is well again", func() bool { return s.Err() == nil })
+			r.caughtUp(s)
+			if _, err := os.Stat(dir + generations.DamagedMark); err != nil {
+				t.Errorf("the damaged directory is not marked: %v", err)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "LOCK")); err != nil {
+				t.Errorf("the damaged directory is not left to look at: %v", err)
+			}
+			if _, _, err := s.Rollback(t.Context()); !errors.Is(err, generations.ErrNoPrevious) {
+				t.Errorf("a rollback to what is damaged: %v", err)
+			}
+			stop()
+			s = r.open()
+			r.run(s)
+			r.caughtUp(s)
+		})
+	}
+}
+
+// Who asks whether all is well is told no, and it is mended behind that.
+func TestVerifyFindsDamage(t *testing.T) {
+	r := newRig(t)
+	s := r.open()
+	stop := r.run(s)
+	r.caughtUp(s)
+	dir := s.Path()
+	stop()
+	spoil(t, dir, 'g')
+	s = r.open()
+	r.run(s)
+	j, err := s.Start(generations.Request{Verify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("the verification ended", func() bool {
+		now, err := s.Job(j.ID)
+		if err == nil {
+			j = now
+		}
+		return j.State.Ended()
+	})
+	if !j.Integrity || j.Verified == nil || j.Verified.Equal || j.Verified.First == "" {
+		t.Errorf("%+v", j)
+	}
+}
