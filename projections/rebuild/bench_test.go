@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidemark-dev/tidemark/eventstore"
 	"github.com/tidemark-dev/tidemark/ingest/providers"
+	"github.com/tidemark-dev/tidemark/projections"
 	"github.com/tidemark-dev/tidemark/projections/kv"
 	"github.com/tidemark-dev/tidemark/projections/rebuild"
 )
@@ -154,7 +155,7 @@ func build(b *testing.B, log *prebuilt, makini *providers.Definition) {
 	before := cpu()
 	for b.Loop() {
 		r, err := rebuild.Build(b.Context(), rebuild.Options{
-			Dir: b.TempDir() + "/gen-1", Log: log, Now: time.Now, ChunkEvents: chunkForTest(),
+			Dir: b.TempDir() + "/gen-1", Log: log, Now: time.Now,
 			Definitions: map[string]*providers.Definition{"makini-prod": makini},
 		})
 		if err != nil {
@@ -215,4 +216,32 @@ func BenchmarkRefold(b *testing.B) {
 	}
 }
 
-func chunkForTest() int { n, _ := strconv.Atoi(os.Getenv("CHUNK")); return n }
+// BenchmarkDigest is what a verification adds to a rebuild, for each of the two sides.
+func BenchmarkDigest(b *testing.B) {
+	makini, err := providers.Load("makini")
+	if err != nil {
+		b.Fatal(err)
+	}
+	log, dir := generate(size(), 10_000, 64), b.TempDir()+"/gen-1"
+	definitions := map[string]*providers.Definition{"makini-prod": makini}
+	if _, err := rebuild.Build(b.Context(), rebuild.Options{Dir: dir, Log: log, Definitions: definitions}); err != nil {
+		b.Fatal(err)
+	}
+	db, err := kv.Open(dir, kv.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	v, err := projections.NewView(db)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = v.Close() }()
+	before := cpu()
+	for b.Loop() {
+		if _, err := rebuild.Digest(b.Context(), v); err != nil {
+			b.Fatal(err)
+		}
+	}
+	report(b, log.events, cpu()-before, nil)
+}

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemark-dev/tidemark/projections"
@@ -24,10 +25,10 @@ import (
 type Sum struct {
 	Position uint64 `json:"position"`
 	Rows     uint64 `json:"rows"`
-	// SHA256 is in lower-case hex.
+	// SHA256 is over the checkpoint, the counts and the sums of the rows, in lower-case hex.
 	SHA256 string `json:"sha256"`
 
-	stretches [][sha256.Size]byte
+	stretches []uint64
 }
 
 // stretch is a part of the rows that is summed on its own.
@@ -56,7 +57,7 @@ func stretches() []stretch {
 // Digest sums up a directory. It reads every row, on all cores.
 func Digest(ctx context.Context, v *projections.View) (Sum, error) {
 	all := stretches()
-	sums, rows := make([][sha256.Size]byte, len(all)), make([]uint64, len(all))
+	sums, rows := make([]uint64, len(all)), make([]uint64, len(all))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, s := range all {
@@ -73,7 +74,7 @@ func Digest(ctx context.Context, v *projections.View) (Sum, error) {
 	addStats(h, v.Stats())
 	sum := Sum{Position: c.Position, stretches: sums}
 	for i := range sums {
-		h.Write(sums[i][:])
+		fmt.Fprintf(h, "%016x %d\n", sums[i], rows[i])
 		sum.Rows += rows[i]
 	}
 	sum.SHA256 = hex.EncodeToString(h.Sum(nil))
@@ -92,12 +93,14 @@ func addStats(h hash.Hash, s projections.Stats) {
 	}
 }
 
-func (s stretch) sum(ctx context.Context, r kv.Reader) (sum [sha256.Size]byte, rows uint64, err error) {
+// sum sums the rows up by XXH64, which is a third faster than SHA-256 for the whole: it
+// tells damage and defects, and nobody gains by forging what is derived.
+func (s stretch) sum(ctx context.Context, r kv.Reader) (sum, rows uint64, err error) {
 	it, err := r.Iter(s.lower, s.upper)
 	if err != nil {
-		return sum, 0, err
+		return 0, 0, err
 	}
-	h := sha256.New()
+	h := xxhash.New()
 	buf := make([]byte, 0, 64<<10)
 	for ok := it.First(); ok; ok = it.Next() {
 		key, value := it.Key(), it.Value()
@@ -106,13 +109,13 @@ func (s stretch) sum(ctx context.Context, r kv.Reader) (sum [sha256.Size]byte, r
 		buf = binary.AppendUvarint(buf, uint64(len(value)))
 		buf = append(buf, value...)
 		if rows++; len(buf) > 60<<10 {
-			h.Write(buf)
+			_, _ = h.Write(buf)
 			buf = buf[:0]
 			if ctx.Err() != nil {
-				return sum, rows, errors.Join(ctx.Err(), it.Close())
+				return 0, rows, errors.Join(ctx.Err(), it.Close())
 			}
 		}
 	}
-	h.Write(buf)
-	return [sha256.Size]byte(h.Sum(nil)), rows, it.Close()
+	_, _ = h.Write(buf)
+	return h.Sum64(), rows, it.Close()
 }
