@@ -38,6 +38,7 @@ func TestDamage(t *testing.T) {
 		{"a block is cut, after kill -9", "killed", log + "/*.blk", cutFile, false, (*damagedDir).logIsDamaged},
 		{"a block is gone", "killed", log + "/*.blk", remove, true, (*damagedDir).logIsDamaged},
 		{"the stream is gone", "ended", "data/log/jetstream", remove, true, (*damagedDir).logIsDamaged},
+		{"a bit of the stream's description", "killed", "data/log/jetstream/$G/streams/TIDEMARK_EVENTS/meta.*", flipBit, false, (*damagedDir).logIsDamaged},
 		{"a bit of the index", "ended", log + "/index.db", flipBit, false, (*damagedDir).nothingIsLost},
 		{"the index is cut", "ended", log + "/index.db", cutFile, false, (*damagedDir).nothingIsLost},
 		{"the index is gone", "ended", log + "/index.db", remove, true, (*damagedDir).nothingIsLost},
