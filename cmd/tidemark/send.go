@@ -109,6 +109,9 @@ func (a *app) newMess(sourceName, kind string, f *sendFlags, seeded bool) (*mess
 	return m, nil
 }
 
+// maxSkew bounds --skew: a hundred years.
+const maxSkew = 100 * 365 * 24 * time.Hour
+
 func (f *sendFlags) check() error {
 	switch {
 	case f.connection == "" && f.body == "":
@@ -117,6 +120,8 @@ func (f *sendFlags) check() error {
 		return usage(errors.New("--count, --duplicate and --workers count from 1"), "")
 	case f.step < 0 || f.skew < 0:
 		return usage(errors.New("--step and --skew are lengths of time, not negative"), "")
+	case f.skew > maxSkew:
+		return usage(fmt.Errorf("--skew: no clock is wrong by more than %s", span(maxSkew)), "")
 	case f.count > 1 && (f.id != "" || f.body != ""):
 		return usage(errors.New("--id and --body describe one event, and --count asks for several"), "the same event several times: --duplicate")
 	case f.data != "" && !json.Valid([]byte(f.data)):
