@@ -10,8 +10,12 @@ import (
 	"github.com/tidemark-dev/tidemark/projections/rebuild"
 )
 
-// plainEvery is how often progress is told where no terminal can keep a line up to date.
-const plainEvery = 10 * time.Second
+const (
+	// plainEvery is how often progress is told where no terminal can keep a line up to date.
+	plainEvery = 10 * time.Second
+	// plainAfter is how long nothing is told there: most rebuilds are through by then.
+	plainAfter = 2 * time.Second
+)
 
 // rebuildMeter tells on stderr how far a rebuild is: on a terminal in one line that is
 // kept up to date, elsewhere in plain lines, few of them.
@@ -20,11 +24,12 @@ type rebuildMeter struct {
 	terminal bool
 	shown    bool // a line stands on the terminal
 	step     string
+	began    time.Time
 	told     time.Time
 }
 
 func newRebuildMeter(a *app) *rebuildMeter {
-	return &rebuildMeter{a: a, terminal: isTerminal(a.stderr)}
+	return &rebuildMeter{a: a, terminal: isTerminal(a.stderr), began: a.now()}
 }
 
 // words of the parts of a rebuild.
@@ -60,6 +65,9 @@ func (m *rebuildMeter) show(j *api.Rebuild) {
 	if m.terminal {
 		m.shown = true
 		fmt.Fprintf(m.a.stderr, "\r\x1b[K%s", m.line(j, step, true))
+		return
+	}
+	if now.Sub(m.began) < plainAfter {
 		return
 	}
 	if step != m.step || now.Sub(m.told) >= plainEvery {
