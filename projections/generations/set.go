@@ -196,7 +196,7 @@ func (s *Set) Run(ctx context.Context) error {
 			return <-ended
 		case next = <-s.turns:
 			stop()
-			<-ended // its error, if any, is Err's
+			_ = <-ended // its error, if any, is Err's
 		case err := <-ended:
 			stop()
 			if err != nil {
