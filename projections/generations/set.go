@@ -196,7 +196,9 @@ func (s *Set) Run(ctx context.Context) error {
 			return <-ended
 		case next = <-s.turns:
 			stop()
-			_ = <-ended // its error, if any, is Err's
+			if err := <-ended; err != nil { // Err says so too
+				s.o.Logger.Debug("the projection had stopped", slog.Any("error", err))
+			}
 		case err := <-ended:
 			stop()
 			if err != nil {
