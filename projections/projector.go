@@ -66,11 +66,17 @@ func NewProjector(db *kv.DB, definitions map[string]*providers.Definition) (*Pro
 	p := &Projector{db: db, done: m, observer: NewObserver(definitions), batch: db.Batch(),
 		rows: map[timeline.Conn]*connections.Row{}, seen: seen{filter: NewFilter(seenBytes), loaded: make(chan *Filter, 1)}}
 	for source, d := range definitions {
-		switch was := p.done.Definitions[source]; was {
-		case "":
+		was, known := p.done.Definitions[source]
+		if !known {
+			// Events of a source without a definition went into the quarantine.
+			if known, err = quarantined(db.Reader, &p.done, source); err != nil {
+				return nil, err
+			}
+		}
+		switch {
+		case !known:
 			p.done.Definitions[source] = d.Digest()
-		case d.Digest():
-		default:
+		case was != d.Digest():
 			p.outdated = append(p.outdated, source)
 		}
 	}
@@ -100,7 +106,7 @@ func (p *Projector) Checkpoint() Checkpoint { return p.done.Checkpoint }
 func (p *Projector) Stats() Stats { return p.done.Stats }
 
 // Outdated names the sources whose definition is another than the one the
-// directory was made with. Their new events are mapped by the new one; only a rebuild does the same to the old.
+// directory was made with, or that have events in the quarantine from before they had one. Their new events are mapped by the new one; only a rebuild does the same to the old.
 func (p *Projector) Outdated() []string { return p.outdated }
 
 // Pending returns the number of events in the batch at hand.

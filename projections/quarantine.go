@@ -3,6 +3,7 @@ package projections
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -46,6 +47,23 @@ func decodeQuarantine(key, value []byte) (Quarantine, error) {
 	q.Position = binary.BigEndian.Uint64(key[1:])
 	q.Index = binary.BigEndian.Uint32(key[9:])
 	return q, nil
+}
+
+// quarantined reports whether an event of a source is in the quarantine.
+func quarantined(r kv.Reader, m *meta, source string) (found bool, err error) {
+	if m.Stats.Quarantine == 0 {
+		return false, nil
+	}
+	it, err := r.Iter([]byte{prefixQuarantine}, []byte{prefixQuarantine + 1})
+	if err != nil {
+		return false, err
+	}
+	for ok := it.First(); ok && !found && err == nil; ok = it.Next() {
+		var q Quarantine
+		q, err = decodeQuarantine(it.Key(), it.Value())
+		found = q.Source == source
+	}
+	return found, errors.Join(err, it.Close())
 }
 
 func receivedKey(ms, position uint64) []byte {

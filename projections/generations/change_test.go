@@ -285,3 +285,37 @@ func TestADamagedRebuildIsGivenUp(t *testing.T) {
 	}
 	r.state(s, generations.Promoted)
 }
+
+// A source that is configured only now finds its earlier events in the quarantine:
+// a rebuild takes them in.
+func TestASourceThatComesLater(t *testing.T) {
+	r := newRig(t)
+	whole := r.defs
+	var later string
+	for source := range whole {
+		later = source
+	}
+	r.defs = map[string]*providers.Definition{}
+	for source, d := range whole {
+		if source != later {
+			r.defs[source] = d
+		}
+	}
+	s := r.open()
+	stop := r.run(s)
+	r.eventually("all is applied", func() bool { return r.position(s) == uint64(r.groups) })
+	stop()
+	r.defs = whole
+	s = r.open()
+	if st := s.Status(); len(st.Outdated) != 1 || st.Outdated[0] != later || st.Job == nil {
+		t.Fatalf("a start with a source more: %+v", st)
+	}
+	r.run(s)
+	if j := r.state(s, generations.Promoted); j.Report.Added == 0 {
+		t.Errorf("report %+v", j.Report)
+	}
+	if st := s.Status(); len(st.Outdated) != 0 {
+		t.Errorf("afterwards %+v", st)
+	}
+	r.caughtUp(s)
+}
