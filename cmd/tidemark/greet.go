@@ -49,7 +49,7 @@ func (a *app) greet(cfg *config.Config, sources []source, servers []*listening, 
 	case cfg.Auth.KeysFile != "":
 		say("API", "%s/v1, %s/docs  (with a key of %s)", base, base, cfg.Auth.KeysFile)
 	case f.insecureNoAuth:
-		say("API", "%s/v1, %s/docs  (WITHOUT KEYS: whoever reaches it reads everything)", base, base)
+		say("API", "%s/v1, %s/docs  (WITHOUT KEYS: whoever reaches it reads everything, and may rebuild)", base, base)
 	default:
 		say("API", "%s/v1, %s/docs  (from this machine alone)", base, base)
 	}
