@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -18,6 +19,7 @@ import (
 // and safe for concurrent use.
 type Definition struct {
 	name, title, notes string
+	onFailure          string
 	assumed            bool
 	digest             string
 	signature          *signature
@@ -28,8 +30,12 @@ type Definition struct {
 //go:embed *.yaml
 var embedded embed.FS
 
-// maxDefinition is the longest definition file in bytes.
-const maxDefinition = 1 << 20
+const (
+	// maxDefinition is the longest definition file in bytes.
+	maxDefinition = 1 << 20
+	// maxOnFailure is the longest text on what a sender does, in bytes.
+	maxOnFailure = 500
+)
 
 // Builtin returns the names of the embedded definitions, sorted.
 func Builtin() []string {
@@ -93,7 +99,7 @@ func Parse(name string, data []byte) (*Definition, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := r.fields(root, "", "name", "title", "assumed", "notes", "keep_headers", "signature", "mapping")
+	f, err := r.fields(root, "", "name", "title", "assumed", "notes", "on_failure", "keep_headers", "signature", "mapping")
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +141,13 @@ func (d *Definition) parseHead(f fields) (err error) {
 	}
 	if d.notes, err = f.text("notes"); err != nil {
 		return err
+	}
+	if d.onFailure, err = f.text("on_failure"); err != nil {
+		return err
+	}
+	d.onFailure = strings.TrimSpace(d.onFailure)
+	if len(d.onFailure) > maxOnFailure || strings.ContainsFunc(d.onFailure, unicode.IsControl) {
+		return f.errorf("on_failure", "must be one line of at most %d bytes", maxOnFailure)
 	}
 	d.assumed, err = f.flag("assumed")
 	return err
@@ -183,6 +196,10 @@ func (d *Definition) Assumed() bool { return d.assumed }
 
 // Notes is free text on where the definition's facts come from.
 func (d *Definition) Notes() string { return d.notes }
+
+// OnFailure says in one line what the sender does when a delivery fails: how
+// often and how long it tries again, and what it gives up. "" where it is not told.
+func (d *Definition) OnFailure() string { return d.onFailure }
 
 // Digest is the SHA-256 of the definition's bytes, in hex: generations with
 // equal digests were mapped by the same definition.

@@ -21,6 +21,7 @@ type Mapper struct {
 	celBody, celData [uses]ref.Val // built when CEL first asks
 	use              use
 
+	form    []byte // the document that a form held
 	scratch []byte // texts that had to be decoded
 	out     []byte // the observation's texts, until they become one string
 }
@@ -43,6 +44,9 @@ func (m *Mapper) Map(body []byte, header func(name string) string) (Observation,
 	if cap(m.scratch) > keepScratch {
 		m.scratch = nil
 	}
+	if cap(m.form) > keepScratch {
+		m.form = nil
+	}
 	if err != nil {
 		return Observation{}, err
 	}
@@ -50,10 +54,10 @@ func (m *Mapper) Map(body []byte, header func(name string) string) (Observation,
 }
 
 func (m *Mapper) read(body []byte, header func(name string) string) (o Observation, _ error) {
-	if err := m.doc.index(body); err != nil {
-		return o, unplaceable(CodeNotJSON, "the body is not strict JSON: "+err.Error())
-	}
 	p := m.def.mapping
+	if err := m.index(body, header); err != nil {
+		return o, err
+	}
 	m.header, m.scratch, m.out = header, m.scratch[:0], m.out[:0]
 	m.typ, m.data = nil, noNode
 
@@ -109,6 +113,22 @@ func (m *Mapper) read(body []byte, header func(name string) string) (o Observati
 		return o, err
 	}
 	return o, nil
+}
+
+// index reads the body: the JSON document itself, or the form that holds it.
+func (m *Mapper) index(body []byte, header func(name string) string) *Unplaceable {
+	what, field := "the body", m.def.mapping.formField
+	if field != "" && isForm(header(headerContentType)) {
+		var err error
+		if m.form, err = formValue(m.form[:0], body, field); err != nil {
+			return unplaceable(CodeNotJSON, "the body is a form, and no JSON document can be taken out of it: "+err.Error())
+		}
+		body, what = m.form, "the form's field "+field
+	}
+	if err := m.doc.index(body); err != nil {
+		return unplaceable(CodeNotJSON, what+" is not strict JSON: "+err.Error())
+	}
+	return nil
 }
 
 // readTimes reads the time and the sequence.

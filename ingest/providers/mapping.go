@@ -11,6 +11,7 @@ import (
 type mapping struct {
 	id, typ, occurredAt, sequence, connection []*expr
 	data                                      []path
+	formField                                 string // "": the body is the document
 	times                                     timeFormat
 	rules                                     []rule
 	headers                                   []string // that the expressions read
@@ -30,16 +31,26 @@ const (
 	maxRules      = 500
 	maxRuleName   = 100
 	maxCandidates = 16 // expressions in one list
+	maxFormField  = 64
 )
 
 // parseMapping reads the `mapping:` part.
 func (r *reader) parseMapping(n *yaml.Node) (*mapping, error) {
-	f, err := r.fields(n, "mapping", "id", "type", "occurred_at", "sequence", "connection", "data", "time_unit", "time_zone", "rules")
+	f, err := r.fields(n, "mapping", "id", "type", "occurred_at", "sequence", "connection", "data", "form_field", "time_unit", "time_zone", "rules")
 	if err != nil {
 		return nil, err
 	}
 	m := &mapping{}
 	c := newCompiler(r)
+	if m.formField, err = f.text("form_field"); err != nil {
+		return nil, err
+	}
+	if f.has("form_field") {
+		if m.formField == "" || len(m.formField) > maxFormField {
+			return nil, f.errorf("form_field", "a form's field has a name of 1 to %d bytes", maxFormField)
+		}
+		c.headers[headerContentType] = true // it tells a form from a document
+	}
 	if err := m.parseData(c, f); err != nil {
 		return nil, err
 	}
