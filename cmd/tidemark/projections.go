@@ -24,7 +24,7 @@ func storeFailed(stderr io.Writer, path string, err error) int {
 	if text := strings.ToLower(err.Error()); strings.Contains(text, "corrupt") || strings.Contains(text, "checksum") {
 		f.code = exitIntegrity
 		f.next = "nothing that was acknowledged is lost; start again, and the projections are made anew from the log"
-		if err := os.WriteFile(path+generations.DamagedMark, nil, 0o600); err != nil {
+		if err := os.WriteFile(path+generations.DamagedMark, []byte(f.Error()+"\n"), 0o600); err != nil {
 			f.next = "nothing that was acknowledged is lost; delete " + path + " and start again: the log gives it back"
 		}
 	}

@@ -3,11 +3,75 @@ package generations
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/tidemark-dev/tidemark/projections/kv"
 )
+
+// DamagedMark is the suffix of a file beside a directory that was found damaged:
+// it is not opened again, and says why.
+const DamagedMark = ".damaged"
+
+// keptDamaged is how many damaged generations are left that nothing refers to: enough to
+// look into what happened, and no more, so that a disk that damages one after the
+// other is not filled with them.
+const keptDamaged = 1
+
+// marked is a kv.ErrDamaged for a generation that was found damaged before.
+func (s *Set) marked(name string) error {
+	_, err := os.Stat(s.path(name + DamagedMark))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(fmt.Errorf("%w: %s was found damaged earlier", kv.ErrDamaged, s.path(name)), err)
+}
+
+// mark notes that a generation is damaged.
+func (s *Set) mark(name string, cause error) error {
+	if err := os.WriteFile(s.path(name+DamagedMark), []byte(cause.Error()+"\n"), 0o600); err != nil {
+		return fmt.Errorf("mark the projections in %s as damaged (%s): %w", s.path(name), cause.Error(), err)
+	}
+	return nil
+}
+
+// leave keeps the newest of the damaged generations that nothing refers to, and says
+// so once a run; older ones are removed. s.mu is held.
+func (s *Set) leave(names []string) {
+	for i, name := range names {
+		log := s.o.Logger.With(slog.String("path", s.path(name)), slog.Int64("bytes", size(s.path(name))))
+		if i < len(names)-keptDamaged {
+			// The mark goes last: without it the rest of a removal cut short would be taken for whole.
+			if err := errors.Join(os.RemoveAll(s.path(name)), os.Remove(s.path(name+DamagedMark))); err != nil {
+				log.Warn("damaged projections could not be removed", slog.Any("error", err))
+				continue
+			}
+			log.Info("damaged projections were removed: newer ones are left to look at")
+			continue
+		}
+		if !s.left[name] {
+			log.Warn("damaged projections are left for whoever wants to look into the damage (the disk: dmesg, smartctl); nothing needs them: " +
+				"to have their space back, delete the directory and the file of its name that ends in " + DamagedMark)
+			s.left[name] = true
+		}
+	}
+}
+
+// size is how many bytes the files of a directory take, as far as it can be read.
+func size(dir string) (bytes int64) {
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // a damaged directory need not be readable
+		}
+		if info, err := d.Info(); err == nil && info.Mode().IsRegular() {
+			bytes += info.Size()
+		}
+		return nil
+	})
+	return bytes
+}
 
 // Damaged tells the Set that a read of the serving generation found damage (an error
 // that is a kv.ErrDamaged; others say nothing). Err names it from then on, the next start does
@@ -29,7 +93,7 @@ func (s *Set) Damaged(err error) {
 		return
 	}
 	s.o.Logger.Error("the projections that serve are damaged; the log gives everything back", slog.String("path", s.path(g.name)), slog.Any("error", err))
-	if err := os.WriteFile(s.path(g.name+DamagedMark), nil, 0o600); err != nil {
+	if err := s.mark(g.name, err); err != nil {
 		s.o.Logger.Warn("the next start may open the damaged projections again", slog.Any("error", err))
 	}
 	s.heal()

@@ -1,9 +1,13 @@
 package generations_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/tidemark-dev/tidemark/projections"
@@ -88,6 +92,115 @@ func TestADamagedGenerationIsReplaced(t *testing.T) {
 			r.run(s)
 			r.caughtUp(s)
 		})
+	}
+}
+
+// ruin makes a directory one that does not open.
+func ruin(t *testing.T, dir string) {
+	t.Helper()
+	manifests, err := filepath.Glob(filepath.Join(dir, "MANIFEST*"))
+	if err != nil || len(manifests) == 0 {
+		t.Fatalf("no manifest in %s (%v)", dir, err)
+	}
+	for _, m := range manifests {
+		if err := os.WriteFile(m, []byte("none of Pebble's"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A directory that does not open is left to look at, named with its size at every start; of
+// several the newest is, so that a bad disk does not fill up with them.
+func TestTheNewestDamagedGenerationIsLeft(t *testing.T) {
+	r := newRig(t)
+	there := func(dir string) bool {
+		_, dirErr := os.Stat(dir)
+		_, markErr := os.Stat(dir + generations.DamagedMark)
+		if (dirErr == nil) != (markErr == nil) {
+			t.Errorf("%s: %v, its mark: %v", dir, dirErr, markErr)
+		}
+		return dirErr == nil
+	}
+	var ruined []string
+	for range 3 {
+		s := r.open()
+		stop := r.run(s)
+		r.caughtUp(s)
+		dir := s.Path()
+		stop()
+		ruin(t, dir)
+		ruined = append(ruined, dir)
+		var logs bytes.Buffer
+		r.logs = slog.NewJSONHandler(&logs, nil)
+		s = r.open()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for i, d := range ruined {
+			if there(d) != (i == len(ruined)-1) {
+				t.Errorf("after %v were damaged, one after the other: is %s there? %v", ruined, d, there(d))
+			}
+		}
+		for range 2 { // also the start after that says so, once
+			var told []struct {
+				Path  string
+				Bytes int64
+			}
+			for line := range bytes.Lines(logs.Bytes()) {
+				var l struct {
+					Msg, Path string
+					Bytes     int64
+				}
+				if err := json.Unmarshal(line, &l); err != nil {
+					t.Fatal(err)
+				}
+				if strings.Contains(l.Msg, "delete the directory") {
+					told = append(told, struct {
+						Path  string
+						Bytes int64
+					}{l.Path, l.Bytes})
+				}
+			}
+			if len(told) != 1 || told[0].Path != dir || told[0].Bytes < 1000 {
+				t.Errorf("told %+v, want %s and its size", told, dir)
+			}
+			logs.Reset()
+			s = r.open()
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.logs = slog.DiscardHandler
+	}
+}
+
+// A former generation that is damaged when it is to serve again is left as well.
+func TestADamagedFormerGenerationIsLeft(t *testing.T) {
+	r := newRig(t)
+	s := r.open()
+	stop := r.run(s)
+	r.caughtUp(s)
+	former := s.Path()
+	rebuild := func() {
+		if _, err := s.Start(generations.Request{}); err != nil {
+			t.Fatal(err)
+		}
+		r.state(s, generations.Promoted)
+	}
+	rebuild()
+	stop()
+	ruin(t, former)
+	s = r.open()
+	r.run(s)
+	if _, _, err := s.Rollback(t.Context()); !errors.Is(err, kv.ErrDamaged) {
+		t.Fatalf("a rollback to damaged projections: %v", err)
+	}
+	rebuild()
+	if s.Status().Previous == filepath.Base(former) {
+		t.Fatal("it is still what a rollback goes back to")
+	}
+	if _, err := os.Stat(former); err != nil {
+		t.Errorf("the damaged former one: %v", err)
 	}
 }
 

@@ -28,10 +28,6 @@ const (
 	reportDir   = "reports"
 )
 
-// DamagedMark is the suffix of a file beside a directory that was found
-// damaged while it was in use: the next start does not open it again.
-const DamagedMark = ".damaged"
-
 func (s *Set) path(name string) string { return filepath.Join(s.o.Root, name) }
 
 func (s *Set) loadCurrent() error {
@@ -112,8 +108,8 @@ func writeFile(path string, v any) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// tidy removes the generations that nothing refers to any more, and the reports
-// of earlier rebuilds. s.mu is held.
+// tidy removes the generations that nothing refers to any more, but for the newest
+// damaged one, and the reports of earlier rebuilds. s.mu is held.
 func (s *Set) tidy() {
 	reports, _ := os.ReadDir(s.path(reportDir))
 	for _, e := range reports {
@@ -129,16 +125,19 @@ func (s *Set) tidy() {
 	if err != nil {
 		return
 	}
+	var damaged []string // the oldest first
 	for _, e := range entries {
 		var n int
 		if _, err := fmt.Sscanf(e.Name(), "g%06d", &n); err != nil || !e.IsDir() || keep[e.Name()] {
 			continue
 		}
-		if _, err := os.Stat(s.path(e.Name() + DamagedMark)); err == nil {
-			continue // left for whoever wants to look at the damage
+		if s.marked(e.Name()) != nil {
+			damaged = append(damaged, e.Name())
+			continue
 		}
 		if err := os.RemoveAll(s.path(e.Name())); err != nil {
 			s.o.Logger.Warn("an old generation could not be removed", slog.Any("generation", e.Name()), slog.Any("error", err))
 		}
 	}
+	s.leave(damaged)
 }

@@ -2,9 +2,6 @@ package generations
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"sync"
 
 	"github.com/tidemark-dev/tidemark/projections"
@@ -24,11 +21,22 @@ type generation struct {
 	idle  chan struct{}
 }
 
-// open opens a generation's directory, or begins it.
+// open opens a generation's directory, or begins it. One that turns out to be
+// damaged is marked, so that tidy leaves it.
 func (s *Set) open(name string) (*generation, error) {
 	if err := s.marked(name); err != nil {
 		return nil, err
 	}
+	g, err := s.openUnmarked(name)
+	if errors.Is(err, kv.ErrDamaged) {
+		if failed := s.mark(name, err); failed != nil {
+			return nil, failed
+		}
+	}
+	return g, err
+}
+
+func (s *Set) openUnmarked(name string) (*generation, error) {
 	o := s.o.KV
 	o.Fatal = func(err error) { s.o.Fatal(s.path(name), err) }
 	db, err := kv.Open(s.path(name), o)
@@ -40,15 +48,6 @@ func (s *Set) open(name string) (*generation, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return &generation{name: name, db: db, projector: p, holds: 1, idle: make(chan struct{})}, nil
-}
-
-// marked is a kv.ErrDamaged for a generation that was found damaged before.
-func (s *Set) marked(name string) error {
-	_, err := os.Stat(s.path(name + DamagedMark))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return errors.Join(fmt.Errorf("%w: %s was found damaged while it was in use", kv.ErrDamaged, s.path(name)), err)
 }
 
 func (g *generation) hold() {

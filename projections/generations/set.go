@@ -53,7 +53,8 @@ type Set struct {
 	job         Job
 	control     control
 	rollingBack bool
-	healed      bool // a rebuild was begun because of damage
+	healed      bool            // a rebuild was begun because of damage
+	left        map[string]bool // damaged generations that the log was told of
 	// turns carries what has to have the serving generation for itself, and work a job to be done.
 	turns chan turn
 	work  chan struct{}
@@ -65,13 +66,14 @@ type turn struct {
 	done chan error
 }
 
-// Open opens the serving generation. One that is damaged, or of another
-// version, is left as it is, and the next one is filled from the log. It starts nothing.
+// Open opens the serving generation. Where it is damaged, or of another version,
+// the next one is filled from the log instead; the newest damaged directory is left to
+// look at, and said to be there at each start. It starts nothing.
 func Open(o Options) (*Set, error) {
 	if err := os.MkdirAll(o.Root, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of the projections: %w", err)
 	}
-	s := &Set{o: o, turns: make(chan turn), work: make(chan struct{}, 1)}
+	s := &Set{o: o, turns: make(chan turn), work: make(chan struct{}, 1), left: map[string]bool{}}
 	if err := s.loadCurrent(); err != nil {
 		return nil, err
 	}
@@ -81,14 +83,8 @@ func Open(o Options) (*Set, error) {
 	s.settleJob()
 	g, err := s.open(s.current.Serving)
 	if unusable(err) {
-		old, name := s.path(s.current.Serving), s.nextName()
-		o.Logger.Warn("the projections cannot be used and are made anew from the log, in a directory beside them", slog.Any("error", err), slog.Any("old", old), slog.Any("new", name))
-		if errors.Is(err, kv.ErrDamaged) {
-			o.Logger.Warn("the damaged projections are left for whoever wants to look at them; they can be deleted", slog.Any("path", old))
-			if err := os.WriteFile(old+DamagedMark, nil, 0o600); err != nil {
-				return nil, fmt.Errorf("mark damaged projections: %w", err)
-			}
-		}
+		name := s.nextName()
+		o.Logger.Warn("the projections cannot be used and are made anew from the log, in a directory beside them", slog.Any("error", err), slog.Any("old", s.path(s.current.Serving)), slog.Any("new", name))
 		s.current = current{Serving: name, Previous: s.current.Previous}
 		g, err = s.open(name)
 	}

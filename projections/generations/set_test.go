@@ -29,10 +29,11 @@ type rig struct {
 	shape  projectiontest.Shape
 	rng    *rand.Rand
 	groups int
+	logs   slog.Handler
 }
 
 func newRig(t *testing.T) *rig {
-	r := &rig{t: t, root: t.TempDir(), shape: projectiontest.Messy, rng: rand.New(rand.NewPCG(21, 22))}
+	r := &rig{t: t, root: t.TempDir(), shape: projectiontest.Messy, rng: rand.New(rand.NewPCG(21, 22)), logs: slog.DiscardHandler}
 	r.shape.Events = 200
 	r.defs = projectiontest.Definitions(t, r.shape)
 	groups := projectiontest.Groups(r.rng, projectiontest.Draw(r.rng, r.shape), 4)
@@ -57,7 +58,7 @@ func (r *rig) more(n int) {
 func (r *rig) open() *generations.Set {
 	r.t.Helper()
 	s, err := generations.Open(generations.Options{
-		Root: r.root, Log: r.log, Definitions: r.defs, Logger: slog.New(slog.DiscardHandler),
+		Root: r.root, Log: r.log, Definitions: r.defs, Logger: slog.New(r.logs),
 		Now:   time.Now,
 		Fatal: func(path string, err error) { panic(fmt.Sprint(path, err)) },
 	})

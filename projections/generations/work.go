@@ -145,7 +145,9 @@ func (s *Set) build(ctx context.Context, j Job) error {
 		result, err = rebuild.Refold(ctx, from.db, o)
 		from.release()
 	} else {
-		result, err = rebuild.Build(ctx, o)
+		if result, err = rebuild.Build(ctx, o); errors.Is(err, kv.ErrDamaged) {
+			err = errors.Join(err, s.mark(j.Generation, err))
+		}
 	}
 	if err != nil {
 		return err
@@ -175,7 +177,10 @@ func (s *Set) compare(ctx context.Context, j Job, g *generation) (Job, error) {
 	compared, err := s.compared(ctx, j, g)
 	if s.damage() == nil && errors.Is(err, kv.ErrDamaged) {
 		if whole := readable(ctx, g); whole != nil {
-			return j, whole // it is the new one that is damaged
+			if errors.Is(whole, kv.ErrDamaged) { // it is the new one
+				whole = errors.Join(whole, s.mark(g.name, whole))
+			}
+			return j, whole
 		}
 		s.Damaged(err)
 	}
