@@ -16,20 +16,33 @@ import (
 func newProvidersTest(a *app) *cobra.Command {
 	var bodyFile, token string
 	var secrets, headers []string
+	var ft fixturesTest
 	cmd := &cobra.Command{
-		Use:   "test NAME|FILE --body payload.json",
-		Short: "Show what a definition reads out of a payload, and whether its signature fits",
-		Long: `Show what a definition reads out of a payload, and with --secret whether the request is authentic by it.
+		Use:   "test NAME|FILE [--body payload.json]",
+		Short: "Show what a definition reads out of a payload or of its fixtures, and whether its signature fits",
+		Long: `Without --body: show what a definition reads out of each of its fixtures, the payloads in FILE with .txtar
+in the place of .yaml (or in --fixtures), and end with 3 if it is not what the file wants. docs/PROVIDERS.md
+says how fixtures are written.
+
+With --body: show what a definition reads out of a payload, and with --secret whether the request is authentic by it.
 Give the headers as they were received, the signature above all. The replay window is not applied: a
 captured request may be old. Ends with 3 if the payload would be quarantined or the signature does not fit.`,
-		Example: `  tidemark providers test makini --body payload.json
+		Example: `  tidemark providers test ./makini-mine.yaml
+  tidemark providers test ./makini-mine.yaml --update
+  tidemark providers test makini --body payload.json
   tidemark providers test ./makini-mine.yaml --body payload.json \
       --header 'X-Makini-Signature: 5f0c…' --secret file:makini.secret`,
 		Args:              exactly("NAME|FILE"),
 		ValidArgsFunction: completeDefinition,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if bodyFile == "" && len(secrets)+len(headers)+len(token) == 0 {
+				return ft.run(a, args[0])
+			}
 			if bodyFile == "" {
 				return usage(errors.New("--body is missing"), "the payload as it was received: --body payload.json, or --body - for stdin")
+			}
+			if ft.path != "" || ft.update {
+				return usage(errors.New("--body is one payload, so it does not go with --fixtures or --update"), "")
 			}
 			d, err := loadDefinition(args[0])
 			if err != nil {
@@ -50,9 +63,10 @@ captured request may be old. Ends with 3 if the payload would be quarantined or 
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&bodyFile, "body", "", "file with the payload, byte for byte as it was received; - for stdin (required)")
+	f.StringVar(&bodyFile, "body", "", "file with the payload, byte for byte as it was received; - for stdin")
 	f.StringArrayVar(&secrets, "secret", nil, "a secret to try, or file:PATH (repeatable)")
 	f.StringArrayVar(&headers, "header", nil, "a header of the request, 'Name: value' (repeatable)")
+	ft.flags(cmd)
 	f.StringVar(&token, "token", "", "the last part of the path, where the sender proves itself by it")
 	return cmd
 }

@@ -1,25 +1,20 @@
 package providers
 
 import (
-	"encoding/json"
+	"bytes"
+	"errors"
 	"flag"
-	"fmt"
-	"net/http"
-	"net/textproto"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/rogpeppe/go-internal/txtar"
 )
 
-var update = flag.Bool("update", false, "write what the mappings read into the fixtures")
+var update = flag.Bool("update", false, "write what the mappings read into the fixtures, and the table of providers into the documentation")
 
 // TestFixtures maps the payloads in testdata/DEFINITION.txtar and compares with
-// what is written beside each: NAME.json is a body, NAME.headers its kept
-// headers, NAME.want what the mapping reads out of it.
+// what is written beside each.
 func TestFixtures(t *testing.T) {
 	for _, name := range Builtin() {
 		t.Run(name, func(t *testing.T) {
@@ -28,40 +23,26 @@ func TestFixtures(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join("testdata", name+".txtar")
-			archive, err := txtar.ParseFile(path)
+			fixtures, err := ReadFixtures(path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			files := map[string]string{}
-			for _, f := range archive.Files {
-				files[f.Name] = string(f.Data)
-			}
 			m, rules := d.NewMapper(), map[string]bool{}
-			out := &txtar.Archive{Comment: archive.Comment}
-			for _, f := range archive.Files {
-				base, ok := strings.CutSuffix(f.Name, ".json")
-				if !ok {
-					continue
-				}
-				o, err := m.Map(f.Data, fixtureHeaders(files[base+".headers"]))
-				got := describe(t, o, err)
+			for i := range fixtures.List {
+				x := &fixtures.List[i]
+				o, err := x.Map(m)
 				rules[o.Rule] = true
-				if got != files[base+".want"] && !*update {
-					t.Errorf("%s:\n%s\nwant\n%s", base, got, files[base+".want"])
+				got := Describe(o, err)
+				if got != x.Want && !*update {
+					t.Errorf("%s:\n%s\nwant\n%s", x.Name, got, x.Want)
 				}
-				out.Files = append(out.Files, f)
-				if h := files[base+".headers"]; h != "" {
-					out.Files = append(out.Files, txtar.File{Name: base + ".headers", Data: []byte(h)})
-				}
-				out.Files = append(out.Files, txtar.File{Name: base + ".want", Data: []byte(got)})
+				x.Want = got
 			}
-			for _, r := range d.mapping.rules {
-				if !rules[r.name] {
-					t.Errorf("no fixture for the rule %q", r.name)
-				}
+			if without := d.RulesWithout(rules); len(without) > 0 {
+				t.Errorf("no fixture for the rules %q", without)
 			}
 			if *update {
-				if err := os.WriteFile(path, txtar.Format(out), 0o644); err != nil {
+				if err := os.WriteFile(path, fixtures.Format(), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -69,53 +50,59 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
-// fixtureHeaders reads lines of "name: value".
-func fixtureHeaders(text string) func(string) string {
-	h := http.Header{}
-	for _, line := range strings.Split(text, "\n") {
-		if name, value, ok := strings.Cut(line, ":"); ok {
-			h.Set(name, textproto.TrimString(value))
+// Every archive that is built in belongs to a definition, and is written as Format writes it.
+func TestFixtureArchives(t *testing.T) {
+	files, err := fs.Glob(embeddedFixtures, "testdata/*.txtar")
+	if err != nil || len(files) != len(Builtin()) {
+		t.Fatalf("%q, %v: there are %d definitions", files, err, len(Builtin()))
+	}
+	for _, name := range Builtin() {
+		fixtures, err := BuiltinFixtures(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := embeddedFixtures.ReadFile("testdata/" + name + ".txtar")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(fixtures.Format(), text) {
+			t.Errorf("%s.txtar: write it with go test ./ingest/providers -run TestFixtures -update", name)
 		}
 	}
-	return h.Get
+	if _, err := BuiltinFixtures("nobody"); err == nil {
+		t.Error("fixtures of a definition that there is not")
+	}
+	if _, err := ReadFixtures(filepath.Join(t.TempDir(), "none.txtar")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
 }
 
-// describe writes an observation for people.
-func describe(t *testing.T, o Observation, err error) string {
-	t.Helper()
-	if err != nil {
-		return "unplaceable " + err.Error() + "\n"
+func TestParseFixtures(t *testing.T) {
+	const text = "About Acme.\n-- ping.json --\n{}\n-- ping.headers --\nX-Event: ping\n-- pushed.form --\npayload=%7B%7D\n-- pushed.want --\nsomething\n"
+	fixtures, err := ParseFixtures("acme.txtar", []byte(text))
+	if err != nil || len(fixtures.List) != 2 {
+		t.Fatalf("%+v, %v", fixtures, err)
 	}
-	var b strings.Builder
-	line := func(key string, value any) {
-		if s := fmt.Sprint(value); s != "" {
-			quoted, err := json.Marshal(s)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fmt.Fprintf(&b, "%-16s %s\n", key, quoted)
+	ping, pushed := fixtures.List[0], fixtures.List[1]
+	if string(ping.Body) != "{}\n" || ping.Header().Get("x-event") != "ping" || ping.Want != "" {
+		t.Errorf("ping: %+v", ping)
+	}
+	if string(pushed.Body) != "payload=%7B%7D" || pushed.Header().Get("content-type") != "application/x-www-form-urlencoded" || pushed.Want != "something\n" {
+		t.Errorf("pushed: %+v", pushed)
+	}
+	if string(fixtures.Format()) != text {
+		t.Errorf("written as:\n%s", fixtures.Format())
+	}
+	for text, want := range map[string]string{
+		"-- a.jsn --\n{}\n":                              `the part "a.jsn"`,
+		"-- a --\n{}\n":                                  `the part "a"`,
+		"-- a.json --\n{}\n-- a.json --\n{}\n":           "twice",
+		"-- a.json --\n{}\n-- a.form --\na=b\n":          "two bodies",
+		"-- a.want --\nconnection \"c\"\n":               "no body a.json",
+		"-- a.json --\n{}\n-- a.headers --\nX-Event 1\n": `"X-Event 1"`,
+	} {
+		if _, err := ParseFixtures("acme.txtar", []byte(text)); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "acme.txtar: ") {
+			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
-	instant := func(key string, at time.Time) {
-		if !at.IsZero() {
-			line(key, at.Format(time.RFC3339Nano))
-		}
-	}
-	line("connection", o.Connection)
-	line("type", o.Type)
-	line("delivery_id", o.DeliveryID)
-	instant("occurred_at", o.OccurredAt)
-	if o.HasSequence {
-		line("sequence", o.Sequence)
-	}
-	line("rule", o.Rule)
-	for f := range NumFacets {
-		line("set "+f.String(), f.ValueName(o.Sets[f]))
-	}
-	line("reason", o.Detail.Reason)
-	line("code", o.Detail.Code)
-	line("message", o.Detail.Message)
-	line("request_id", o.Detail.RequestID)
-	instant("expires_at", o.Detail.ExpiresAt)
-	return b.String()
 }
