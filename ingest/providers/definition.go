@@ -21,7 +21,7 @@ type Definition struct {
 	name, title, notes string
 	onFailure          string
 	assumed            bool
-	digest             string
+	digest, content    string
 	signature          *signature
 	mapping            *mapping
 	keep               []string
@@ -104,7 +104,7 @@ func Parse(name string, data []byte) (*Definition, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(data)
-	d := &Definition{digest: hex.EncodeToString(sum[:])}
+	d := &Definition{digest: mappingDigest(f.values), content: hex.EncodeToString(sum[:])}
 	if err := d.parseHead(f); err != nil {
 		return nil, err
 	}
@@ -201,9 +201,13 @@ func (d *Definition) Notes() string { return d.notes }
 // often and how long it tries again, and what it gives up. "" where it is not told.
 func (d *Definition) OnFailure() string { return d.onFailure }
 
-// Digest is the SHA-256 of the definition's bytes, in hex: generations with
-// equal digests were mapped by the same definition.
+// Digest is the SHA-256, in hex, of what the definition says of the meaning of
+// events: generations with equal digests were mapped alike. The signature, words for people
+// and comments do not enter; Content tells those apart too.
 func (d *Definition) Digest() string { return d.digest }
+
+// Content is the SHA-256, in hex, of all that the definition was read from.
+func (d *Definition) Content() string { return d.content }
 
 // Scheme is the name of the signature scheme, the word for Event.Verified:
 // hmac, standard-webhooks, token, basic or none.

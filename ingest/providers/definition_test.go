@@ -32,8 +32,8 @@ func TestBuiltin(t *testing.T) {
 			t.Fatal(err)
 		}
 		sum := sha256.Sum256(source)
-		if d.Name() != name || d.Title() == "" || !d.Assumed() || d.Notes() == "" || d.Digest() != hex.EncodeToString(sum[:]) {
-			t.Errorf("%s: %q, %q, assumed %v, notes %q, digest %s", name, d.Name(), d.Title(), d.Assumed(), d.Notes(), d.Digest())
+		if d.Name() != name || d.Title() == "" || !d.Assumed() || d.Notes() == "" || d.Content() != hex.EncodeToString(sum[:]) {
+			t.Errorf("%s: %q, %q, assumed %v, notes %q, content %s", name, d.Name(), d.Title(), d.Assumed(), d.Notes(), d.Content())
 		}
 		// What is shipped runs without the interpreter, the more so as it is an example.
 		for _, r := range d.mapping.rules {

@@ -32,13 +32,14 @@ func (r *rig) with(change func(*generations.Options)) *generations.Set {
 	return s
 }
 
-// variant is makini with a comment more: another definition of the same meaning.
+// variant is makini with a rule more for a type that nobody sends: another mapping that
+// reads the rig's events alike.
 func variant(t *testing.T, n int) *providers.Definition {
 	src, err := os.ReadFile("../../ingest/providers/makini.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := providers.Parse("makini-variant", append(src, fmt.Sprintf("\n# variant %d\n", n)...))
+	d, err := providers.Parse("makini-variant", append(src, fmt.Sprintf("\n    - {name: variant %d, type: variant, set: {}}\n", n)...))
 	if err != nil {
 		t.Fatal(err)
 	}
