@@ -56,11 +56,10 @@ type Source struct {
 // concurrent use.
 type Handler struct {
 	log      eventstore.Appender
-	sources  map[string]*source
+	table    atomic.Pointer[Table] // the sources in force
 	now      func() time.Time
 	timeout  time.Duration
 	bodies   *bodies
-	decoders *decoders
 	metrics  *metrics
 	logger   *slog.Logger
 	unknown  *source // stands for every source that is not configured
@@ -74,6 +73,7 @@ type source struct {
 	verify    func(providers.Request, time.Time) (string, error)
 	headers   []allowed
 	maxBody   int64
+	decoders  *decoders
 	limit     *rate.Limiter // of what is said about the source
 	unsaid    atomic.Int64
 	storedOne prometheus.Counter
@@ -84,8 +84,7 @@ type source struct {
 func New(o Options) (*Handler, error) {
 	h := &Handler{
 		log: o.Log, now: o.Now, logger: o.Logger, timeout: o.StoreTimeout,
-		sources: make(map[string]*source, len(o.Sources)),
-		bodies:  &bodies{most: o.InFlight},
+		bodies: &bodies{most: o.InFlight},
 	}
 	if h.timeout == 0 {
 		h.timeout = 5 * time.Second
@@ -94,32 +93,14 @@ func New(o Options) (*Handler, error) {
 		h.bodies.most = 64 << 20
 	}
 	var err error
-	largest := int64(0)
-	for _, s := range o.Sources {
-		largest = max(largest, s.MaxBody)
-	}
-	if h.decoders, err = newDecoders(largest); err != nil {
-		return nil, err
-	}
 	if h.metrics, err = newMetrics(o.Metrics, h.bodies); err != nil {
 		return nil, err
 	}
-	for _, s := range o.Sources {
-		headers, err := allowList(s.Headers)
-		switch {
-		case err != nil:
-		case !eventstore.ValidName(s.Name):
-			err = errors.New("the name is not a-z or 0-9, then also _ and -, at most 64")
-		case h.sources[s.Name] != nil:
-			err = errors.New("there are two of that name")
-		case s.Verify == nil || s.MaxBody < 1:
-			err = errors.New("it has no verifier, or accepts no byte")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("source %.80q: %w", s.Name, err)
-		}
-		h.sources[s.Name] = h.newSource(s.Name, s, headers)
+	sources, err := h.Table(o.Sources)
+	if err != nil {
+		return nil, err
 	}
+	h.Replace(sources)
 	h.unknown = h.newSource(unknownLabel, Source{}, nil)
 	for out, a := range answers {
 		if a.status != http.StatusOK {
@@ -146,7 +127,7 @@ func (h *Handler) Drain() { h.draining.Store(true) }
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := h.now()
 	name, token := pathParts(r.URL)
-	src := h.sources[name]
+	src := h.source(name)
 	if src == nil {
 		h.refuse(w, r, h.unknown, unknownSource, nil)
 		return
@@ -208,7 +189,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, src *source, t
 			return id, outcomeOf(err), err
 		}
 		defer func() { h.bodies.put(decoded, reuse) }()
-		err = h.decoders.decode(enc, raw.b, decoded, src.maxBody)
+		err = src.decoders.decode(enc, raw.b, decoded, src.maxBody)
 		switch {
 		case err == nil:
 			e.Body = decoded.b
