@@ -157,17 +157,22 @@ func Law(t *rapid.T, s Shape) {
 	rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 7))
 	s.Events = rapid.IntRange(1, s.Events).Draw(t, "events")
 	groups := Groups(rng, Draw(rng, s), rapid.IntRange(1, 12).Draw(t, "group"))
-	definitions := Definitions(t, s)
 	log, oracle := Store(groups)
+	batch := rapid.IntRange(1, 20).Draw(t, "batch")
+	crashes := rapid.IntRange(1, 3).Draw(t, "crashes")
+	_ = lawOf(t, rng, log, oracle, Definitions(t, s), batch, crashes).Close()
+}
 
+// lawOf projects the log in one batch, and in many with crashes between them, and
+// returns the directory of the latter.
+func lawOf(t T, rng *rand.Rand, log eventstore.Reader, oracle *Oracle, definitions map[string]*providers.Definition, batch, crashes int) *kv.DB {
+	t.Helper()
 	whole := Open(t, vfs.NewMem())
 	_ = Project(t, whole, log, definitions, 1<<30, 0).Close()
 	CheckStates(t, whole, oracle)
 	want := Rows(t, whole)
 
-	batch := rapid.IntRange(1, 20).Draw(t, "batch")
 	fs := vfs.NewCrashableMem()
-	crashes := rapid.IntRange(1, 3).Draw(t, "crashes")
 	for range crashes {
 		db := Open(t, fs)
 		_ = Project(t, db, log, definitions, batch, 1+rng.IntN(5)).Close()
@@ -181,6 +186,6 @@ func Law(t *rapid.T, s Shape) {
 	if got := Rows(t, db); !bytes.Equal(got, want) {
 		t.Fatalf("rows depend on batches or crashes:\n%s\nwant\n%s", got, want)
 	}
-	_ = db.Close()
 	_ = whole.Close()
+	return db
 }

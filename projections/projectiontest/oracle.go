@@ -19,12 +19,15 @@ type Observed struct {
 	ID         string
 	Type       string
 	Occurred   time.Time
-	Effective  time.Time
-	Skewed     bool
-	Late       bool
-	Sets       map[string]string
-	Reason     string
-	Error      map[string]string
+	// Sequence, nil where there is none, orders events of equal time; those without one come first.
+	Sequence  *int64
+	Effective time.Time
+	Skewed    bool
+	Late      bool
+	Sets      map[string]string
+	Reason    string
+	Expires   time.Time
+	Error     map[string]string
 	// Again are the further deliveries of the same id.
 	Again []Observed
 	// Conflict is set on a further delivery with other bytes.
@@ -58,7 +61,7 @@ func (o *Oracle) Add(e eventstore.Event, position uint64, index int) {
 	}
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(e.Body, &raw); err != nil {
-		o.Quarantined = append(o.Quarantined, ob)
+		o.Place(ob)
 		return
 	}
 	for name, to := range map[string]any{"id": &b.ID, "event_type": &b.EventType, "connection_id": &b.ConnectionID, "timestamp": &b.Timestamp, "data": &b.Data} {
@@ -69,7 +72,6 @@ func (o *Oracle) Add(e eventstore.Event, position uint64, index int) {
 		}
 	}
 	ob.ID, ob.Type, ob.Connection = b.ID, b.EventType, b.ConnectionID
-	ob.Effective = e.ReceivedAt
 	if len(b.Timestamp) > 0 {
 		var ms int64
 		if json.Unmarshal(b.Timestamp, &ms) == nil {
@@ -77,12 +79,26 @@ func (o *Oracle) Add(e eventstore.Event, position uint64, index int) {
 		} else if err := json.Unmarshal(b.Timestamp, &ob.Occurred); err != nil {
 			panic(err)
 		}
-		if ob.Skewed = ob.Occurred.After(e.ReceivedAt.Add(5 * time.Minute)); !ob.Skewed {
-			ob.Effective = ob.Occurred
-		}
 	}
 	ob.Sets = sets(b.EventType, b.Data.Status)
 	ob.Reason, ob.Error = b.Data.Reason, b.Data.Error
+	o.Place(ob)
+}
+
+// Place takes a delivery of which it is known what it says. One without a
+// connection belongs in the quarantine.
+func (o *Oracle) Place(ob Observed) {
+	if ob.Connection == "" {
+		o.Quarantined = append(o.Quarantined, ob)
+		return
+	}
+	e := &ob.Event
+	ob.Effective = e.ReceivedAt
+	if !ob.Occurred.IsZero() {
+		if ob.Skewed = ob.Occurred.After(e.ReceivedAt.Add(5*time.Minute)) || ob.Occurred.Year() < 1900; !ob.Skewed {
+			ob.Effective = ob.Occurred
+		}
+	}
 	if ob.ID != "" {
 		key := e.Source + "\x00" + ob.ID
 		if first := o.byID[key]; first != nil {
@@ -145,9 +161,21 @@ func sets(name, status string) map[string]string {
 func Sorted(events []*Observed) []*Observed {
 	events = slices.Clone(events)
 	slices.SortFunc(events, func(a, b *Observed) int {
-		return cmp.Or(a.Effective.Compare(b.Effective), cmp.Compare(a.Position, b.Position), cmp.Compare(a.Index, b.Index))
+		return cmp.Or(a.Effective.Compare(b.Effective), compareSequences(a.Sequence, b.Sequence), cmp.Compare(a.Position, b.Position), cmp.Compare(a.Index, b.Index))
 	})
 	return events
+}
+
+func compareSequences(a, b *int64) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return -1
+	case b == nil:
+		return 1
+	}
+	return cmp.Compare(*a, *b)
 }
 
 // When restricts a question to a part of the history. The zero When is now.
@@ -211,10 +239,12 @@ func Fold(source, connection string, events []*Observed, w When) map[string]any 
 			} else {
 				is = map[string]any{"value": v, "since": is["since"], "event": is["event"]}
 			}
-			if e.Reason != "" && (f == "auth" || f == "connectivity") {
+			if e.Reason != "" {
 				is["reason"] = e.Reason
 			}
 			switch {
+			case f == "auth" && !e.Expires.IsZero():
+				is["expires_at"] = stamp(e.Expires)
 			case f == "sync" && v == "failed" && len(e.Error) > 0:
 				is["error"] = anyMap(e.Error)
 			case f == "error" && v == "open":

@@ -1,0 +1,32 @@
+package projections_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"github.com/tidemark-dev/tidemark/ingest/providers"
+	"github.com/tidemark-dev/tidemark/projections/projectiontest"
+)
+
+// The law holds for every built-in definition, on histories of its own fixtures.
+func TestLawOfDefinitions(t *testing.T) {
+	histories := uint64(8)
+	if os.Getenv("TIDEMARK_LONG") != "" {
+		histories = 60
+	}
+	for _, name := range providers.Builtin() {
+		t.Run(name, func(t *testing.T) {
+			d, err := providers.Load(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			samples := projectiontest.Samples(t, d)
+			for seed := range histories {
+				t.Logf("history %d", seed)
+				projectiontest.LawOfDefinition(t, rand.New(rand.NewPCG(seed, 11)), d, samples, 60)
+				projectiontest.OrderOfDefinition(t, rand.New(rand.NewPCG(seed, 12)), d, samples, 60)
+			}
+		})
+	}
+}
