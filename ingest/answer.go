@@ -21,6 +21,7 @@ const (
 	malformedSignature
 	badSignature
 	outsideWindow
+	keysUnavailable
 	unknownSource
 	notPost
 	tooLarge
@@ -63,6 +64,7 @@ var answers = [numOutcomes]answer{
 	malformedSignature: {label: "malformed_signature", status: 401, code: codeUnauthorized, detail: detailUnauthorized},
 	badSignature:       {label: "bad_signature", status: 401, code: codeUnauthorized, detail: detailUnauthorized},
 	outsideWindow:      {label: "outside_window", status: 401, code: codeUnauthorized, detail: detailUnauthorized},
+	keysUnavailable:    {label: "keys_unavailable", status: 503, code: "keys_unavailable", detail: "Whether the request is authentic could not be told just now. Send it again.", retryAfter: 30},
 	unknownSource:      {label: "unknown_source", status: 404, code: "unknown_source", detail: "No source of that name is configured."},
 	notPost:            {label: "not_post", status: 405, code: "method_not_allowed", detail: "Webhooks are received by POST alone."},
 	tooLarge:           {label: "too_large", status: 413, code: "too_large", detail: "The body, as sent or as decoded, is larger than this source accepts."},
@@ -93,6 +95,7 @@ var byError = []struct {
 	{providers.ErrMalformed, malformedSignature},
 	{providers.ErrBadSignature, badSignature},
 	{providers.ErrOutsideWindow, outsideWindow},
+	{providers.ErrKeysUnavailable, keysUnavailable},
 	{errTooLarge, tooLarge},
 	{errBusy, busy},
 	{eventstore.ErrTooLarge, tooLarge},

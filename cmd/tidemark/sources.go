@@ -61,7 +61,7 @@ func (s *source) open(dataDir string) (err error) {
 			return err
 		}
 	}
-	s.verifier, err = verifying.NewVerifier(secrets)
+	s.verifier, err = verifying.NewVerifier(secrets, providers.FetchKeys(keyTransport(verifying)))
 	return err
 }
 

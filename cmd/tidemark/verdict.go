@@ -128,7 +128,7 @@ func (v *verdict) rows() []setting {
 
 // prove checks the signature.
 func (a *app) prove(t *trial) (*signature, error) {
-	verifier, err := t.def.NewVerifier(t.secrets)
+	verifier, err := t.def.NewVerifier(t.secrets, providers.FetchKeys(keyTransport(t.def)))
 	if err != nil {
 		return nil, usage(err, "")
 	}

@@ -210,7 +210,7 @@ func (d *Definition) Digest() string { return d.digest }
 func (d *Definition) Content() string { return d.content }
 
 // Scheme is the name of the signature scheme, the word for Event.Verified:
-// hmac, standard-webhooks, token, basic or none.
+// hmac, standard-webhooks, jwt, token, basic or none.
 func (d *Definition) Scheme() string { return d.signature.scheme }
 
 // KeepHeaders are the headers, in lower case and sorted, that must be stored
@@ -219,14 +219,3 @@ func (d *Definition) KeepHeaders() []string { return append([]string(nil), d.kee
 
 // TokenInPath reports whether a sender may prove itself by /in/{source}/{token}.
 func (d *Definition) TokenInPath() bool { return d.signature.path }
-
-// NewVerifier decodes the secrets and returns a Verifier for them: a request
-// passes with any one of them. The error says which secret is unusable and why,
-// without showing it.
-func (d *Definition) NewVerifier(secrets []Secret) (*Verifier, error) {
-	s, err := newScheme(d.signature, secrets)
-	if err != nil {
-		return nil, fmt.Errorf("provider %s: %w", d.name, err)
-	}
-	return &Verifier{def: d, scheme: s, secrets: append([]Secret(nil), secrets...)}, nil
-}

@@ -127,7 +127,7 @@ func TestDefinitionErrors(t *testing.T) {
 		{"kept token", "keep_headers: [x-tok]\nname: mine\nsignature: {scheme: token, header: X-Tok}\nmapping: {type: body.t, connection: body.c}\n", "carries secrets"},
 
 		{"no scheme", sign("header: X"), "mine.yaml:4: signature.scheme is missing"},
-		{"unknown scheme", sign("scheme: hmca"), `mine.yaml:4: signature.scheme: "hmca" is none of hmac, standard-webhooks, token, basic, none; did you mean "hmac"?`},
+		{"unknown scheme", sign("scheme: hmca"), `mine.yaml:4: signature.scheme: "hmca" is none of hmac, standard-webhooks, jwt, token, basic, none; did you mean "hmac"?`},
 		{"key of another scheme", sign("scheme: basic\nheader: X"), "mine.yaml:5: signature.header means nothing to the scheme basic"},
 		{"no header", sign("scheme: hmac"), "signature.header is missing"},
 		{"bad header", sign("scheme: hmac\nheader: \"X Y\""), `mine.yaml:5: signature.header: "X Y" is not a header's name`},

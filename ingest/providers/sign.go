@@ -11,9 +11,13 @@ import (
 	"time"
 )
 
+// ErrCannotSign: the provider signs with a private key that it alone has.
+var ErrCannotSign = errors.New("only the sender can sign: its private key is its own")
+
 // Sign returns the headers with which the provider would send body at the
 // instant now under the delivery id. With a token in the path alone it returns
-// no header: see TokenInPath. Its errors do not show the secret.
+// no header: see TokenInPath. With the scheme jwt it returns ErrCannotSign. Its
+// errors do not show the secret.
 func (d *Definition) Sign(secret Secret, id string, now time.Time, body []byte) (http.Header, error) {
 	header := http.Header{}
 	s := d.signature
@@ -30,6 +34,8 @@ func (d *Definition) Sign(secret Secret, id string, now time.Time, body []byte) 
 		if s.header != "" {
 			header.Set(s.header, s.prefix+secret.Reveal())
 		}
+	case "jwt":
+		err = ErrCannotSign
 	case "basic":
 		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(secret.Reveal())))
 	}

@@ -19,15 +19,16 @@ const (
 // signature is the `signature:` part of a definition. Which fields mean
 // something depends on the scheme.
 type signature struct {
-	scheme string // hmac, standard-webhooks, token, basic, none
+	scheme string // hmac, standard-webhooks, jwt, token, basic, none
+	hint   string // for people whose signatures do not match
 
-	// hmac and token
+	// hmac, jwt and token
 	header         string // canonical
 	prefix         string
 	prefixOptional bool
 
 	// hmac
-	algorithm      string // sha1, sha256, sha512
+	algorithm      string // sha1, sha256, sha512; of a jwt ES256
 	encoding       string // hex, base64, base64url
 	content        []segment
 	id, timestamp  place
@@ -37,7 +38,7 @@ type signature struct {
 	secretEncoding string // utf8, base64, hex
 	secretPrefix   string
 
-	// hmac with a timestamp, and standard-webhooks
+	// hmac with a timestamp, standard-webhooks and jwt
 	tolerance time.Duration
 
 	// standard-webhooks
@@ -45,6 +46,10 @@ type signature struct {
 
 	// token
 	path bool
+
+	// jwt
+	bodyClaim string // that holds the SHA-256 of the body
+	fetch     *keyFetch
 }
 
 // place is where an id or a timestamp stands: in a header of its own, or as
@@ -55,11 +60,12 @@ func (p place) given() bool { return p.header != "" || p.key != "" }
 
 var signatureKeys = map[string][]string{
 	"hmac": {"scheme", "header", "algorithm", "encoding", "prefix", "prefix_optional", "content", "id", "timestamp",
-		"timestamp_unit", "separator", "key", "secret_encoding", "secret_prefix", "tolerance"},
-	"standard-webhooks": {"scheme", "header_prefixes", "tolerance"},
-	"token":             {"scheme", "header", "prefix", "path"},
-	"basic":             {"scheme"},
-	"none":              {"scheme"},
+		"timestamp_unit", "separator", "key", "secret_encoding", "secret_prefix", "tolerance", "hint"},
+	"standard-webhooks": {"scheme", "header_prefixes", "tolerance", "hint"},
+	"jwt":               {"scheme", "header", "prefix", "algorithm", "body_sha256", "tolerance", "keys", "hint"},
+	"token":             {"scheme", "header", "prefix", "path", "hint"},
+	"basic":             {"scheme", "hint"},
+	"none":              {"scheme", "hint"},
 }
 
 // parseSignature reads the `signature:` part.
@@ -73,10 +79,10 @@ func (r *reader) parseSignature(n *yaml.Node) (*signature, error) {
 		return nil, err
 	}
 	if !f.has("scheme") {
-		return nil, r.errorf(f.line, "signature.scheme is missing: hmac, standard-webhooks, token, basic or none")
+		return nil, r.errorf(f.line, "signature.scheme is missing: hmac, standard-webhooks, jwt, token, basic or none")
 	}
 	s := &signature{}
-	if s.scheme, err = f.word("scheme", "hmac", "standard-webhooks", "token", "basic", "none"); err != nil {
+	if s.scheme, err = f.word("scheme", "hmac", "standard-webhooks", "jwt", "token", "basic", "none"); err != nil {
 		return nil, err
 	}
 	for key := range f.values {
@@ -85,11 +91,16 @@ func (r *reader) parseSignature(n *yaml.Node) (*signature, error) {
 				key, s.scheme, strings.Join(signatureKeys[s.scheme], ", "))
 		}
 	}
+	if s.hint, err = f.text("hint"); err != nil {
+		return nil, err
+	}
 	switch s.scheme {
 	case "hmac":
 		err = s.parseHMAC(f)
 	case "standard-webhooks":
 		err = s.parseStandard(f)
+	case "jwt":
+		err = s.parseJWT(f)
 	case "token":
 		err = s.parseToken(f)
 	}

@@ -101,7 +101,7 @@ type noScheme struct{}
 func (noScheme) verify(Request, time.Time) error { return nil }
 
 // newScheme decodes the secrets for the definition's scheme.
-func newScheme(s *signature, secrets []Secret) (scheme, error) {
+func newScheme(s *signature, secrets []Secret, o verifierOptions) (scheme, error) {
 	if s.scheme == "none" {
 		if len(secrets) > 0 {
 			return nil, errors.New("there is a secret, and the scheme none checks nothing: take it out, or name another definition")
@@ -121,6 +121,8 @@ func newScheme(s *signature, secrets []Secret) (scheme, error) {
 		return newHMACScheme(s, secrets)
 	case "standard-webhooks":
 		return newStandardScheme(s, secrets)
+	case "jwt":
+		return newJWTScheme(s, secrets, o)
 	case "token":
 		return &tokenScheme{s, hashSecrets(secrets)}, nil
 	default:

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -19,8 +20,13 @@ var (
 	ErrOutsideWindow = errors.New("outside the replay window")
 )
 
+// ErrKeysUnavailable: whether the request is authentic cannot be told, because the
+// sender's public key could not be fetched. It is trouble of ours, not of the
+// request: it may be right, and has to be asked for again (a 503, never a 4xx).
+var ErrKeysUnavailable = errors.New("the sender's keys are unavailable")
+
 // ReasonOf returns a metric label for an error of Verify: "none", "malformed",
-// "mismatch", "window", or "other".
+// "mismatch", "window", "keys", or "other".
 func ReasonOf(err error) string {
 	switch {
 	case errors.Is(err, ErrNoSignature):
@@ -31,6 +37,8 @@ func ReasonOf(err error) string {
 		return "mismatch"
 	case errors.Is(err, ErrOutsideWindow):
 		return "window"
+	case errors.Is(err, ErrKeysUnavailable):
+		return "keys"
 	}
 	return "other"
 }
@@ -58,9 +66,38 @@ type scheme interface {
 	verify(r Request, now time.Time) error
 }
 
+// VerifierOption sets up a Verifier.
+type VerifierOption func(*verifierOptions)
+
+type verifierOptions struct{ through http.RoundTripper }
+
+// FetchKeys makes the Verifier fetch public keys through a transport, where its
+// scheme needs them (jwt). Without it, or with nil, it fetches none, and Verify
+// returns ErrKeysUnavailable.
+func FetchKeys(through http.RoundTripper) VerifierOption {
+	return func(o *verifierOptions) { o.through = through }
+}
+
+// NewVerifier decodes the secrets and returns a Verifier for them: a request
+// passes with any one of them. The error says which secret is unusable and why,
+// without showing it. It asks for nothing over the network; see FetchKeys.
+func (d *Definition) NewVerifier(secrets []Secret, options ...VerifierOption) (*Verifier, error) {
+	var o verifierOptions
+	for _, set := range options {
+		set(&o)
+	}
+	s, err := newScheme(d.signature, secrets, o)
+	if err != nil {
+		return nil, fmt.Errorf("provider %s: %w", d.name, err)
+	}
+	return &Verifier{def: d, scheme: s, secrets: append([]Secret(nil), secrets...)}, nil
+}
+
 // Verify reports whether the request is authentic at the instant now. It
-// returns the scheme's name ("hmac", "standard-webhooks", "token", "basic",
-// "none") for Event.Verified, or an error that wraps one of the four reasons.
+// returns the scheme's name ("hmac", "standard-webhooks", "jwt", "token", "basic",
+// "none") for Event.Verified, or an error that wraps one of the four reasons, or
+// ErrKeysUnavailable. With the scheme jwt it may have to fetch a key, which takes
+// up to three seconds; in every other case it only computes.
 // The error's text is for the log, never for the answer; it holds no secret
 // and no signature.
 func (v *Verifier) Verify(r Request, now time.Time) (string, error) {
