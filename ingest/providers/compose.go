@@ -20,8 +20,8 @@ type Sample struct {
 
 // Compose writes a body as the provider would, in which the mapping finds the
 // sample again: for `tidemark send` and for tests. Each value goes to the first
-// place where the mapping looks for it; an id that the mapping reads from a
-// header is left to Sign. The error says what the mapping has no plain path for.
+// place in the body where the mapping looks for it; an id that the mapping reads
+// from a header first is left to Sign. The error says what the mapping has no plain path for.
 func (d *Definition) Compose(s Sample) ([]byte, error) {
 	if !utf8.ValidString(s.ID + s.Type + s.Connection) {
 		return nil, fmt.Errorf("composing a body of %s: JSON carries only UTF-8", d.name)
@@ -55,7 +55,7 @@ func (d *Definition) Compose(s Sample) ([]byte, error) {
 		if v.value == nil {
 			continue
 		}
-		if len(v.list) > 0 && v.list[0].path.root == rootHeaders {
+		if !v.required && len(v.list) > 0 && v.list[0].path.root == rootHeaders {
 			continue
 		}
 		names, ok := composePlace(v.list, data)
