@@ -54,6 +54,9 @@ func (m *activation) Parent() interpreter.Activation { return nil }
 func (m *activation) celValue(n int) ref.Val {
 	d := &m.doc
 	k := &d.nodes[n]
+	if (*Mapper)(m).hides(n) {
+		return types.String(hiddenMask)
+	}
 	switch k.kind {
 	case kindNull:
 		return types.NullValue

@@ -25,6 +25,7 @@ type Definition struct {
 	signature          *signature
 	mapping            *mapping
 	keep               []string
+	hidden             hidden
 }
 
 //go:embed *.yaml
@@ -99,7 +100,7 @@ func Parse(name string, data []byte) (*Definition, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := r.fields(root, "", "name", "title", "assumed", "notes", "on_failure", "keep_headers", "signature", "mapping")
+	f, err := r.fields(root, "", "name", "title", "assumed", "notes", "on_failure", "keep_headers", "sensitive", "redact", "signature", "mapping")
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +120,7 @@ func Parse(name string, data []byte) (*Definition, error) {
 	if d.mapping, err = r.parseMapping(f.values["mapping"]); err != nil {
 		return nil, err
 	}
-	if err := d.parseKept(f); err != nil {
+	if err := errors.Join(d.parseKept(f), d.parseHidden(f)); err != nil {
 		return nil, err
 	}
 	return d, nil

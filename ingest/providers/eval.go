@@ -58,6 +58,9 @@ func (m *Mapper) value(p path) (v value, ok bool) {
 	if !ok || n == noNode {
 		return value{}, ok
 	}
+	if m.hides(n) {
+		return value{kind: kindString, text: []byte(hiddenMask)}, true
+	}
 	v.kind = m.doc.nodes[n].kind
 	switch v.kind {
 	case kindString:
@@ -91,6 +94,7 @@ func (m *Mapper) has(p path) truth {
 
 // eval evaluates an expression for its value; what is absent is no error.
 func (m *Mapper) eval(e *expr) (value, *Unplaceable) {
+	m.use = forValue
 	if e.path.root != rootNone {
 		v, ok := m.value(e.path)
 		if ok {
@@ -100,7 +104,6 @@ func (m *Mapper) eval(e *expr) (value, *Unplaceable) {
 			return value{}, e.failed(errors.New("the header is not UTF-8"))
 		}
 	}
-	m.use = forValue
 	out, _, err := e.program.Eval((*activation)(m))
 	if err != nil {
 		if absent, _ := missing(err); absent {
@@ -117,16 +120,19 @@ func (m *Mapper) eval(e *expr) (value, *Unplaceable) {
 
 // holds evaluates a condition. Where a field is absent or of another type it does not hold.
 func (m *Mapper) holds(e *expr) (bool, *Unplaceable) {
+	m.use = forCondition
 	if e.cond != nil {
 		if t := e.cond.eval(m); t != askCEL {
 			return t == isTrue, nil
 		}
 	}
-	m.use = forCondition
 	out, _, err := e.program.Eval((*activation)(m))
 	if err != nil {
 		if absent, mismatch := missing(err); absent || mismatch {
 			return false, nil
+		}
+		if len(m.hidden) > 0 { // a condition reads what is hidden, and CEL's errors quote
+			err = errors.New("what went wrong may quote a sensitive field and is not shown")
 		}
 		return false, e.failed(err)
 	}

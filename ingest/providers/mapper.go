@@ -22,6 +22,7 @@ type Mapper struct {
 	use              use
 
 	form    []byte // the document that a form held
+	hidden  []int  // the nodes that must not be shown
 	scratch []byte // texts that had to be decoded
 	out     []byte // the observation's texts, until they become one string
 }
@@ -70,6 +71,9 @@ func (m *Mapper) read(body []byte, header func(name string) string) (o Observati
 	case len(typ) > MaxType:
 		return o, unplaceable(CodeBadType, fmt.Sprintf("the event type has %d bytes, more than %d: %s…", len(typ), MaxType, cut(string(typ), 100)))
 	}
+	if err := m.masked(typ, "the event type"); err != nil {
+		return o, err
+	}
 	m.typ = typ
 	for _, candidate := range p.data {
 		if n, _ := m.node(candidate); n != noNode && !m.emptyString(n) {
@@ -87,6 +91,9 @@ func (m *Mapper) read(body []byte, header func(name string) string) (o Observati
 	case len(connection) > MaxID:
 		return o, unplaceable(CodeBadConnection, fmt.Sprintf("the connection id has %d bytes, more than %d: %s…", len(connection), MaxID, cut(string(connection), 100)))
 	}
+	if err := m.masked(connection, "the connection id"); err != nil {
+		return o, err
+	}
 	o.Connection = string(connection)
 
 	id, err := m.text(p.id, scalarKinds)
@@ -95,6 +102,9 @@ func (m *Mapper) read(body []byte, header func(name string) string) (o Observati
 		return o, err
 	case len(id) > MaxID:
 		return o, unplaceable(CodeBadID, fmt.Sprintf("the delivery id has %d bytes, more than %d: %s…", len(id), MaxID, cut(string(id), 100)))
+	}
+	if err := m.masked(id, "the delivery id"); err != nil {
+		return o, err
 	}
 	if err := m.readTimes(p, &o); err != nil {
 		return o, err
@@ -117,6 +127,9 @@ func (m *Mapper) read(body []byte, header func(name string) string) (o Observati
 
 // index reads the body: the JSON document itself, or the form that holds it.
 func (m *Mapper) index(body []byte, header func(name string) string) *Unplaceable {
+	if isRedacted(body) {
+		return unplaceable(CodeNotJSON, errRedactedWhole.Error())
+	}
 	what, field := "the body", m.def.mapping.formField
 	if field != "" && isForm(header(headerContentType)) {
 		var err error
@@ -126,8 +139,9 @@ func (m *Mapper) index(body []byte, header func(name string) string) *Unplaceabl
 		body, what = m.form, "the form's field "+field
 	}
 	if err := m.doc.index(body); err != nil {
-		return unplaceable(CodeNotJSON, what+" is not strict JSON: "+err.Error())
+		return unplaceable(CodeNotJSON, what+" is not strict JSON: "+m.def.hidden.words(err))
 	}
+	m.hide()
 	return nil
 }
 

@@ -10,6 +10,7 @@ const (
 	CodeBadID         = "bad_id"         // delivery id longer than MaxID
 	CodeBadTime       = "bad_time"       // a time is given and cannot be read
 	CodeBadSequence   = "bad_sequence"   // a sequence is given that is not a 64-bit integer
+	CodeSensitive     = "sensitive"      // the type or an id would be taken from a field that must not be shown
 	CodeExpression    = "expression"     // an expression failed on this event, or went beyond its cost limit
 )
 
