@@ -30,3 +30,23 @@ func TestLawOfDefinitions(t *testing.T) {
 		})
 	}
 }
+
+// However a payload is mutilated, it stands on a timeline or in the quarantine.
+func TestNothingIsLost(t *testing.T) {
+	mutants := 300
+	if os.Getenv("TIDEMARK_LONG") != "" {
+		mutants = 5000
+	}
+	for _, name := range providers.Builtin() {
+		t.Run(name, func(t *testing.T) {
+			d, err := providers.Load(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			placed := projectiontest.NothingIsLost(t, rand.New(rand.NewPCG(1, 13)), d, projectiontest.Samples(t, d), mutants)
+			if placed == 0 || placed == mutants {
+				t.Fatalf("%d of %d are on timelines: too much or too little is mutilated", placed, mutants)
+			}
+		})
+	}
+}
