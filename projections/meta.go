@@ -12,7 +12,7 @@ import (
 
 // Format is the version of the rows' layout (docs/FORMAT.md). A directory of
 // another version is not read: it is rebuilt.
-const Format = 1
+const Format = 2
 
 // Stats counts what a directory holds.
 type Stats struct {

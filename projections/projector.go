@@ -64,7 +64,8 @@ func NewProjector(db *kv.DB, definitions map[string]*providers.Definition) (*Pro
 		return nil, fmt.Errorf("%w: it has format %d and this program writes %d", ErrOtherVersion, m.Format, Format)
 	}
 	p := &Projector{db: db, done: m, observer: NewObserver(definitions), batch: db.Batch(),
-		rows: map[timeline.Conn]*connections.Row{}, seen: seen{filter: NewFilter(seenBytes), loaded: make(chan *Filter, 1)}}
+		rows: map[timeline.Conn]*connections.Row{},
+		seen: seen{filter: NewFilter(seenBytes), loaded: make(chan *Filter, 1), whole: m.Checkpoint.Position == 0}}
 	for source, d := range definitions {
 		was, known := p.done.Definitions[source]
 		if !known {

@@ -76,12 +76,28 @@ func (r *Row) append(dst []byte) []byte {
 	dst = timeline.AppendSummary(dst, &r.Sum)
 	dst = r.Spine.AppendTo(dst)
 	for f := range r.Setters {
-		if r.Sum.Facets[f].Sets > 0 {
-			dst = append(dst, r.Setters[f].Event[:]...)
-			dst = timeline.AppendDetail(dst, &r.Setters[f].Detail)
+		if r.Sum.Facets[f].Sets == 0 {
+			continue
 		}
+		// One event mostly begins the runs of several facets: the same as before, behind a number.
+		before := r.sameEvent(f)
+		dst = append(dst, byte(before))
+		if before == 0 {
+			dst = append(dst, r.Setters[f].Event[:]...)
+		}
+		dst = timeline.AppendDetail(dst, &r.Setters[f].Detail)
 	}
 	return dst
+}
+
+// sameEvent returns 1 plus the first facet before f that the same event began, 0 where there is none.
+func (r *Row) sameEvent(f int) int {
+	for g := range f {
+		if r.Sum.Facets[g].Sets > 0 && r.Setters[g].Event == r.Setters[f].Event {
+			return g + 1
+		}
+	}
+	return 0
 }
 
 func (r *Row) decode(b []byte) error {
@@ -90,13 +106,11 @@ func (r *Row) decode(b []byte) error {
 		b, err = timeline.DecodeSpine(b, &r.Spine)
 	}
 	for f := range r.Setters {
-		if err == nil && r.Sum.Facets[f].Sets > 0 {
-			if len(b) < 16 {
-				err = errors.New("row is cut short")
-				break
-			}
-			copy(r.Setters[f].Event[:], b)
-			b, err = timeline.DecodeDetail(b[16:], &r.Setters[f].Detail)
+		if err != nil || r.Sum.Facets[f].Sets == 0 {
+			continue
+		}
+		if b, err = r.decodeEvent(f, b); err == nil {
+			b, err = timeline.DecodeDetail(b, &r.Setters[f].Detail)
 		}
 	}
 	if err == nil && len(b) != 0 {
@@ -106,6 +120,19 @@ func (r *Row) decode(b []byte) error {
 		return fmt.Errorf("%w: row of connection %q of source %s: %w", kv.ErrDamaged, r.ID, r.Source, err)
 	}
 	return nil
+}
+
+// decodeEvent reads which event began a facet's run and returns the bytes behind it.
+func (r *Row) decodeEvent(f int, b []byte) ([]byte, error) {
+	switch {
+	case len(b) > 0 && b[0] > 0 && int(b[0]) <= f:
+		r.Setters[f].Event = r.Setters[b[0]-1].Event
+		return b[1:], nil
+	case len(b) < 17 || b[0] != 0:
+		return nil, errors.New("row is cut short, or names a facet that is not before")
+	}
+	copy(r.Setters[f].Event[:], b[1:])
+	return b[17:], nil
 }
 
 // A source holds no NUL and the id comes last, so any id can follow as it is.

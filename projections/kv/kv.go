@@ -48,7 +48,7 @@ type Options struct {
 
 // How tables are written, by Pebble itself and by a TableWriter.
 const (
-	blockSize = 16 << 10
+	blockSize = 8 << 10
 	filter    = bloom.FilterPolicy(10)
 )
 

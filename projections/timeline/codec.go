@@ -3,7 +3,6 @@ package timeline
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -137,112 +136,6 @@ func DecodeDetail(b []byte, t *providers.Detail) ([]byte, error) {
 	d := decoder{b: b}
 	d.detail(t)
 	return d.b, d.err
-}
-
-// AppendSummary appends a summary. Times and positions are stored as distances
-// from the summary's first time, so a row takes a few bytes a figure.
-func AppendSummary(dst []byte, s *Summary) []byte {
-	dst = binary.AppendUvarint(dst, s.Events)
-	if s.Events == 0 {
-		return dst
-	}
-	base := s.First
-	dst = binary.AppendVarint(dst, base)
-	dst = binary.AppendVarint(dst, s.Last-base)
-	dst = binary.AppendVarint(dst, s.MinReceived-base)
-	dst = binary.AppendVarint(dst, s.MaxReceived-s.MinReceived)
-	dst = binary.AppendUvarint(dst, s.MaxPosition)
-	dst = binary.AppendUvarint(dst, s.Late)
-	dst = binary.AppendUvarint(dst, s.Duplicates)
-	dst = binary.AppendUvarint(dst, s.Conflicts)
-	for f := range s.Facets {
-		r := &s.Facets[f]
-		dst = binary.AppendUvarint(dst, r.Sets)
-		if r.Sets == 0 {
-			continue
-		}
-		dst = append(dst, byte(r.First)<<4|byte(r.Last))
-		dst = binary.AppendUvarint(dst, r.Runs)
-		dst = appendKey(dst, base, s.MaxPosition, r.FirstKey)
-		dst = appendKey(dst, base, s.MaxPosition, r.Since)
-		dst = appendKey(dst, base, s.MaxPosition, r.LastKey)
-		held := byte(0)
-		for i, d := range r.Held {
-			if d != 0 {
-				held |= 1 << i
-			}
-		}
-		dst = append(dst, held)
-		for _, d := range r.Held {
-			if d != 0 {
-				dst = binary.AppendVarint(dst, d)
-			}
-		}
-	}
-	dst = binary.AppendUvarint(dst, s.Sync.Successes)
-	if s.Sync.Successes > 0 {
-		dst = binary.AppendVarint(dst, s.Sync.LastSuccess-base)
-	}
-	dst = binary.AppendUvarint(dst, s.Sync.Failures)
-	if s.Sync.Failures > 0 {
-		dst = binary.AppendVarint(dst, s.Sync.LastFailure-base)
-		dst = binary.AppendUvarint(dst, s.Sync.Trailing)
-	}
-	return dst
-}
-
-// DecodeSummary reads what AppendSummary wrote and returns the bytes behind it.
-func DecodeSummary(b []byte, s *Summary) ([]byte, error) {
-	d := decoder{b: b}
-	*s = Summary{Events: d.uvarint()}
-	if s.Events == 0 {
-		return d.b, d.err
-	}
-	s.First = d.varint()
-	base := s.First
-	s.Last = base + d.varint()
-	s.MinReceived = base + d.varint()
-	s.MaxReceived = s.MinReceived + d.varint()
-	s.MaxPosition = d.uvarint()
-	s.Late = d.uvarint()
-	s.Duplicates = d.uvarint()
-	s.Conflicts = d.uvarint()
-	for f := range s.Facets {
-		r := &s.Facets[f]
-		if r.Sets = d.uvarint(); r.Sets == 0 {
-			continue
-		}
-		v := d.byte()
-		r.First, r.Last = providers.Value(v>>4), providers.Value(v&15)
-		if n := len(providers.Facet(f).Values()); r.First < 1 || r.Last < 1 || int(r.First) > n || int(r.Last) > n {
-			return nil, fmt.Errorf("facet %s holds no value of that number", providers.Facet(f))
-		}
-		r.Runs = d.uvarint()
-		r.FirstKey = d.key(base, s.MaxPosition)
-		r.Since = d.key(base, s.MaxPosition)
-		r.LastKey = d.key(base, s.MaxPosition)
-		held := d.byte()
-		for i := range r.Held {
-			if held&(1<<i) != 0 {
-				r.Held[i] = d.varint()
-			}
-		}
-	}
-	if s.Sync.Successes = d.uvarint(); s.Sync.Successes > 0 {
-		s.Sync.LastSuccess = base + d.varint()
-	}
-	if s.Sync.Failures = d.uvarint(); s.Sync.Failures > 0 {
-		s.Sync.LastFailure = base + d.varint()
-		s.Sync.Trailing = d.uvarint()
-	}
-	return d.b, d.err
-}
-
-func appendKey(dst []byte, base int64, pos uint64, k Key) []byte {
-	dst = binary.AppendVarint(dst, k.Effective-base)
-	dst = binary.AppendUvarint(dst, k.Sequence)
-	dst = binary.AppendUvarint(dst, pos-k.Position)
-	return binary.AppendUvarint(dst, uint64(k.Index))
 }
 
 func appendText(dst []byte, s string) []byte {

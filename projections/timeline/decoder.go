@@ -57,15 +57,6 @@ func (d *decoder) text() string {
 	return s
 }
 
-func (d *decoder) key(base int64, pos uint64) Key {
-	return Key{
-		Effective: base + d.varint(),
-		Sequence:  d.uvarint(),
-		Position:  pos - d.uvarint(),
-		Index:     uint32(d.uvarint()),
-	}
-}
-
 func (d *decoder) detail(t *providers.Detail) {
 	t.Reason = d.text()
 	t.Code = d.text()

@@ -8,7 +8,7 @@
 // rows of a connection are a function of the set of its events: any order of arrival,
 // any batch size and any rebuild leave the same bytes.
 //
-// Cost: an event in order writes its entry and, once in 32 events, one node. A
+// Cost: an event in order writes its entry and, once in 16 events, one node. A
 // late one reads and rewrites one path of nodes, O(log n) of them. The state at an
 // instant, and any range statistic, joins O(log n) summaries. Nodes are read by
 // key and never iterated over: a node that is often rewritten would make an

@@ -75,10 +75,10 @@ func DecodeKey(b []byte) Key {
 // Block sizes: a block of the first level holds 2^leafBits entries on average,
 // one of a level above 2^nodeBits blocks of the level below.
 const (
-	leafBits = 5
-	nodeBits = 4
+	leafBits = 4
+	nodeBits = 3
 	// Levels is the number of levels of blocks above the entries.
-	Levels = 4
+	Levels = 6
 )
 
 // Level says at which levels a block starts with this entry: 0 for none, n for

@@ -7,7 +7,7 @@ func (r *Reader) WalkLate(from, to Key, descending bool, fn func(*Entry) bool) e
 		return nil
 	}
 	w := lateWalk{Reader: r, from: from, to: to, descending: descending, fn: fn}
-	_, err := w.block(Levels, MinKey, MaxKey, true)
+	_, err := w.block(r.spine.top(), MinKey, MaxKey, true)
 	return err
 }
 

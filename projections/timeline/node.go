@@ -11,12 +11,14 @@ import (
 type kid struct {
 	start Key
 	raw   []byte
+	sum   *Summary // raw, read, where a node was summed up before
 }
 
 // node lists the closed blocks of one level within one block of the level
 // above, in order.
 type node struct {
-	kids []kid
+	kids   []kid
+	joined *Summary // of all kids, once it was asked for
 }
 
 // loadNode reads a node; one that has no row has no kids. The kids alias the row.
@@ -62,6 +64,7 @@ func (n *node) at(k Key) int {
 
 // put sets the kid that starts where this one does, or inserts it.
 func (n *node) put(a kid) {
+	n.joined = nil
 	i, found := slices.BinarySearchFunc(n.kids, a.start, func(a kid, k Key) int { return a.start.Compare(k) })
 	if found {
 		n.kids[i] = a
@@ -70,16 +73,24 @@ func (n *node) put(a kid) {
 	}
 }
 
-// join joins the summaries of all kids to sum.
-func (n *node) join(sum *Summary) error {
-	var s Summary
-	for i := range n.kids {
-		if err := n.kids[i].decode(&s); err != nil {
-			return err
-		}
-		sum.Join(&s)
+// sum returns the summaries of all kids, joined. It is the node's, to be read alone.
+func (n *node) sum() (*Summary, error) {
+	if n.joined != nil {
+		return n.joined, nil
 	}
-	return nil
+	all := new(Summary)
+	for i := range n.kids {
+		k := &n.kids[i]
+		if k.sum == nil {
+			k.sum = new(Summary)
+			if err := k.decode(k.sum); err != nil {
+				return nil, err
+			}
+		}
+		all.Join(k.sum)
+	}
+	n.joined = all
+	return all, nil
 }
 
 func (a *kid) decode(s *Summary) error {

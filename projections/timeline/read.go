@@ -34,7 +34,7 @@ func (r *Reader) Range(from, to Key, known int64) (Summary, error) {
 	if !r.spine.Any || from.Compare(to) >= 0 {
 		return q.sum, nil
 	}
-	err := q.block(Levels, MinKey, MaxKey, true)
+	err := q.block(r.spine.top(), MinKey, MaxKey, true)
 	return q.sum, err
 }
 

@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/tidemark-dev/tidemark/projections/kv"
@@ -69,13 +70,14 @@ func newSpine() Spine {
 // AppendTo appends the spine to a row.
 func (s *Spine) AppendTo(dst []byte) []byte {
 	dst = s.Last.AppendTo(dst)
-	n := 0
-	for n < Levels && s.Start[n+1] != MinKey {
-		n++
-	}
+	n := s.top()
 	dst = append(dst, byte(n))
 	for l := 1; l <= n; l++ {
-		dst = s.Start[l].AppendTo(dst)
+		k := &s.Start[l]
+		dst = binary.AppendVarint(dst, s.Last.Effective-k.Effective)
+		dst = binary.AppendUvarint(dst, k.Sequence)
+		dst = binary.AppendUvarint(dst, k.Position)
+		dst = binary.AppendUvarint(dst, uint64(k.Index))
 	}
 	return dst
 }
@@ -89,14 +91,24 @@ func DecodeSpine(b []byte, s *Spine) ([]byte, error) {
 	s.Last, b = DecodeKey(b), b[KeySize:]
 	n := int(b[0])
 	b = b[1:]
-	if n > Levels || len(b) < n*KeySize {
+	if n > Levels {
 		return nil, errTruncated
 	}
+	d := decoder{b: b}
 	for l := 1; l <= n; l++ {
-		s.Start[l], b = DecodeKey(b), b[KeySize:]
+		s.Start[l] = Key{Effective: s.Last.Effective - d.varint(), Sequence: d.uvarint(), Position: d.uvarint(), Index: uint32(d.uvarint())}
 	}
 	s.Any = true
-	return b, nil
+	return d.b, d.err
+}
+
+// top returns the highest level that has a closed block, 0 where there is none. Only up to it are there nodes.
+func (s *Spine) top() int {
+	n := 0
+	for n < Levels && s.Start[n+1] != MinKey {
+		n++
+	}
+	return n
 }
 
 func (s *Spine) before(k Key) bool { return !s.Any || s.Last.Compare(k) < 0 }

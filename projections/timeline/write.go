@@ -12,23 +12,30 @@ import (
 type Writer struct {
 	batch *kv.Batch
 	rows  entryRows
-	// nodes holds, by level, the nodes of the connection at hand that this Apply
-	// has read or written.
-	nodes [Levels + 1]map[Key]*node
+	// nodes holds nodes that were read or written lately, as the directory has them with the batch.
+	nodes map[nodeName]*node
 	buf   []byte
 	key   []byte
 }
 
-// NewWriter returns a writer into b that reads what view holds without b. The caller closes it.
-func NewWriter(view kv.Reader, b *kv.Batch) *Writer {
-	w := &Writer{batch: b, rows: entryRows{view: view}}
-	for l := range w.nodes {
-		w.nodes[l] = map[Key]*node{}
-	}
-	return w
+// nodeName is where a node stands.
+type nodeName struct {
+	conn  Conn
+	level int
+	start Key
 }
 
-// Close frees the writer; it may be used again and then sees what view holds by then.
+// maxNodes bounds the nodes that a writer keeps, some 2.5 kB each.
+const maxNodes = 2048
+
+// NewWriter returns a writer into b that reads what view holds without b. The caller closes it.
+func NewWriter(view kv.Reader, b *kv.Batch) *Writer {
+	return &Writer{batch: b, rows: entryRows{view: view}, nodes: map[nodeName]*node{}}
+}
+
+// Close frees the writer; it may be used again, once the batch is committed, and
+// then sees what view holds by then. After a batch that is given up a new writer is
+// needed: this one remembers nodes as the batch had them.
 func (w *Writer) Close() error { return w.rows.close() }
 
 // Apply puts changed entries into a connection's timeline: new ones, and ones
@@ -40,9 +47,7 @@ func (w *Writer) Apply(c Conn, root *Summary, spine *Spine, changes []*Entry) er
 		*spine = newSpine()
 	}
 	w.rows.conn = c
-	for l := range w.nodes {
-		clear(w.nodes[l])
-	}
+	w.forget()
 	inOrder := true
 	for _, e := range changes {
 		w.key = entryKey(w.key[:0], c, e.Key)
@@ -87,8 +92,8 @@ func (w *Writer) closeLeaves(spine *Spine, changes []*Entry) ([]kid, error) {
 		sum := &Summary{}
 		n, err := w.scan(start, changes, func(e *Entry) error {
 			if e.Key != start && e.Key.Level() > 0 {
-				closed = append(closed, kid{start, AppendSummary(nil, sum)})
-				start, *sum = e.Key, Summary{}
+				closed = append(closed, kid{start: start, raw: AppendSummary(nil, sum), sum: sum})
+				start, sum = e.Key, &Summary{}
 			}
 			sum.Add(e)
 			return nil
@@ -99,7 +104,7 @@ func (w *Writer) closeLeaves(spine *Spine, changes []*Entry) ([]kid, error) {
 		if isOpen {
 			spine.Start[1] = start
 		} else {
-			closed = append(closed, kid{start, AppendSummary(nil, sum)})
+			closed = append(closed, kid{start: start, raw: AppendSummary(nil, sum), sum: sum})
 		}
 		changes = changes[n:]
 	}
@@ -169,15 +174,26 @@ func (w *Writer) blockOf(l int, k Key, spine *Spine) (Key, error) {
 }
 
 func (w *Writer) node(l int, start Key) (*node, error) {
-	if n := w.nodes[l][start]; n != nil {
+	name := nodeName{w.rows.conn, l, start}
+	if n := w.nodes[name]; n != nil {
 		return n, nil
 	}
 	n, err := loadNode(w.rows.view, w.rows.conn, l, start)
 	if err != nil {
 		return nil, err
 	}
-	w.nodes[l][start] = &n
+	w.nodes[name] = &n
 	return &n, nil
+}
+
+// forget makes room for the nodes of one more connection, whichever has to go for it.
+func (w *Writer) forget() {
+	for name := range w.nodes {
+		if len(w.nodes) <= maxNodes {
+			return
+		}
+		delete(w.nodes, name)
+	}
 }
 
 // updateNodes puts changed blocks of level l into their nodes, cuts the nodes
@@ -216,11 +232,11 @@ func (w *Writer) updateNodes(l int, spine *Spine, blocks []kid) ([]kid, error) {
 				spine.Start[l+1] = p.start
 				continue
 			}
-			var sum Summary
-			if err := p.node.join(&sum); err != nil {
+			sum, err := p.node.sum()
+			if err != nil {
 				return nil, err
 			}
-			closed = append(closed, kid{p.start, AppendSummary(nil, &sum)})
+			closed = append(closed, kid{start: p.start, raw: AppendSummary(nil, sum), sum: sum})
 		}
 	}
 	return closed, nil
@@ -247,7 +263,7 @@ func (n *node) cut(l int, start Key) []part {
 }
 
 func (w *Writer) putNode(l int, start Key, n *node) error {
-	w.nodes[l][start] = n
+	w.nodes[nodeName{w.rows.conn, l, start}] = n
 	w.key = nodeKey(w.key[:0], w.rows.conn, l, start)
 	w.buf = n.append(w.buf[:0])
 	return w.batch.Set(w.key, w.buf)
@@ -257,14 +273,16 @@ func (w *Writer) putNode(l int, start Key, n *node) error {
 // within the open block of the level above, and the entries of the open leaf.
 func (w *Writer) total(root *Summary, spine *Spine, changes []*Entry) error {
 	*root = Summary{}
-	for l := Levels; l >= 1; l-- {
+	for l := spine.top(); l >= 1; l-- {
 		n, err := w.node(l, spine.Start[l+1])
 		if err != nil {
 			return err
 		}
-		if err := n.join(root); err != nil {
+		sum, err := n.sum()
+		if err != nil {
 			return err
 		}
+		root.Join(sum)
 	}
 	open := spine.Start[1]
 	for len(changes) > 0 && changes[0].Key.Compare(open) < 0 {
