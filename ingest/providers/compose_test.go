@@ -10,7 +10,7 @@ import (
 // TestCompose: the mapping finds in the body what was put into it.
 func TestCompose(t *testing.T) {
 	at := time.Date(2026, 3, 14, 9, 26, 53, 589_000_000, time.UTC)
-	for _, name := range Builtin() {
+	for _, name := range []string{"makini", "standard-webhooks"} {
 		d, err := Load(name)
 		if err != nil {
 			t.Fatal(err)

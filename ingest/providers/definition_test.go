@@ -24,6 +24,8 @@ func TestBuiltin(t *testing.T) {
 	if got := Builtin(); err != nil || len(got) != len(files) || !slices.IsSorted(got) || !slices.Contains(got, "makini") {
 		t.Fatalf("%q, %v: the files are %q", got, err, files)
 	}
+	// A rule that goes through a map whose names nobody knows before.
+	inCEL := map[string]bool{"merge: sync failed": true}
 	for _, name := range Builtin() {
 		d, err := Load(name)
 		if err != nil {
@@ -39,7 +41,7 @@ func TestBuiltin(t *testing.T) {
 		}
 		// What is shipped runs without the interpreter, the more so as it is an example.
 		for _, r := range d.mapping.rules {
-			if r.when != nil && r.when.cond == nil {
+			if r.when != nil && r.when.cond == nil && !inCEL[name+": "+r.name] {
 				t.Errorf("%s: the condition `%s` needs CEL", name, r.when.source)
 			}
 		}

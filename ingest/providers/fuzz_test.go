@@ -120,7 +120,7 @@ rules:
 `).NewMapper())
 	f.Fuzz(func(t *testing.T, body []byte, id string) {
 		header := func(string) string { return id }
-		for i, m := range mappers {
+		for _, m := range mappers {
 			o, err := m.Map(body, header)
 			again, errAgain := m.def.NewMapper().Map(bytes.Clone(body), header)
 			if o != again || (err == nil) != (errAgain == nil) || err != nil && err.Error() != errAgain.Error() {
@@ -139,7 +139,7 @@ rules:
 			if err == nil {
 				checkObservation(t, o)
 			}
-			if err == nil && i == 0 {
+			if err == nil && m.def.name == "makini" {
 				checkConnection(t, body, o)
 			}
 		}
