@@ -106,3 +106,32 @@ func TestParseFixtures(t *testing.T) {
 		}
 	}
 }
+
+// The guide's example of fixtures goes with its example of a definition.
+func TestFixturesOfTheGuide(t *testing.T) {
+	text, err := os.ReadFile(guide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(first string) []byte {
+		_, rest, found := strings.Cut(string(text), "\n"+first)
+		body, _, ends := strings.Cut(rest, "```")
+		if !found || !ends {
+			t.Fatalf("the guide has no example that begins with %q", first)
+		}
+		return []byte(first + body)
+	}
+	d, err := Parse(guide, block("name: acme\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fixtures, err := ParseFixtures(guide, block("From https://docs.acme.example"))
+	if err != nil || len(fixtures.List) == 0 {
+		t.Fatalf("%+v, %v", fixtures, err)
+	}
+	for _, x := range fixtures.List {
+		if got := Describe(x.Map(d.NewMapper())); got != x.Want {
+			t.Errorf("%s:\n%s\nwant\n%s", x.Name, got, x.Want)
+		}
+	}
+}
