@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -27,6 +28,9 @@ func TestWithRealParts(t *testing.T) {
 			}
 			secret := providers.NewSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 			other := providers.NewSecret("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+			if _, err := def.Sign(secret, "msg_1", instant, nil); errors.Is(err, providers.ErrCannotSign) {
+				t.Skip("only the sender can sign: TestKeysUnavailable has a request of its own")
+			}
 			verifier, err := def.NewVerifier([]providers.Secret{secret})
 			if err != nil {
 				t.Fatal(err)
