@@ -88,7 +88,7 @@ func prepare(t *rapid.T, m *Mapper, body string) {
 
 // compileOne compiles an expression, nil where CEL's type checker refuses it.
 func compileOne(t *rapid.T, source string, condition bool) *expr {
-	c := newCompiler(&reader{file: "test"})
+	c := newCompiler(&reader{top: &layer{name: "test"}})
 	e, err := c.compile(&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: source, Line: 1}, "test", variables, condition)
 	if err != nil {
 		if strings.Contains(err.Error(), "is wrong") || strings.Contains(err.Error(), "one by one") || strings.Contains(err.Error(), "not a boolean") {

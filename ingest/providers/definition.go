@@ -6,13 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"unicode"
-	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // Definition is a provider definition, checked and compiled. It is immutable
@@ -22,6 +20,8 @@ type Definition struct {
 	onFailure          string
 	assumed            bool
 	digest, content    string
+	text               []byte
+	extends, files     []string
 	signature          *signature
 	mapping            *mapping
 	keep               []string
@@ -51,31 +51,14 @@ func Builtin() []string {
 }
 
 // Load returns the built-in definition of that name, or reads the file at that
-// path: what holds a path separator or ends in .yaml or .yml is a path. The
-// error names the file, the line and the expression.
+// path, and what either extends: what holds a path separator or ends in .yaml or
+// .yml is a path. The error names the file, the line, the column and the expression.
 func Load(nameOrPath string) (*Definition, error) {
-	ext := filepath.Ext(nameOrPath)
-	if ext != ".yaml" && ext != ".yml" && !strings.ContainsAny(nameOrPath, `/\`) {
-		data, err := embedded.ReadFile(nameOrPath + ".yaml")
-		if err != nil {
-			hint := ""
-			if near := nearest(nameOrPath, Builtin()); near != "" {
-				hint = fmt.Sprintf("; did you mean %q?", near)
-			}
-			return nil, fmt.Errorf("no built-in provider definition is called %q%s (built in: %s; a file of your own is named by its path, as in ./%s.yaml)",
-				nameOrPath, hint, strings.Join(Builtin(), ", "), nameOrPath)
-		}
-		return Parse(nameOrPath+".yaml", data)
-	}
-	file, err := os.Open(nameOrPath)
+	l, err := openLayer(nameOrPath, "")
 	if err != nil {
-		return nil, fmt.Errorf("reading a provider definition: %w", err)
+		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(file, maxDefinition+1))
-	if err = errors.Join(err, file.Close()); err != nil {
-		return nil, fmt.Errorf("reading a provider definition: %w", err)
-	}
-	return Parse(nameOrPath, data)
+	return build(l)
 }
 
 // Source returns the text of a built-in definition, to read it or to begin one's own from it.
@@ -87,31 +70,59 @@ func Source(name string) ([]byte, error) {
 	return data, nil
 }
 
-// Parse checks and compiles a definition; name is what its errors call the file.
+// Parse checks and compiles a definition; name is what its errors call it. It
+// can extend the built-in definitions alone, since it may come from anybody: no file is read.
 func Parse(name string, data []byte) (*Definition, error) {
-	r := &reader{file: name}
-	if len(data) > maxDefinition {
-		return nil, fmt.Errorf("%s: longer than %d bytes", name, maxDefinition)
-	}
-	if !utf8.Valid(data) {
-		return nil, fmt.Errorf("%s: not valid UTF-8", name)
-	}
-	root, err := r.parseYAML(data)
+	return build(&layer{name: name, text: data, open: func(base string) (*layer, error) {
+		if isPath(base) {
+			return nil, fmt.Errorf("%q is a path, and only a definition that is itself read from a file can extend a file", base)
+		}
+		return openBuiltin(base)
+	}})
+}
+
+// build checks and compiles the definition that a layer and what it extends make.
+func build(l *layer) (*Definition, error) {
+	r := &reader{top: l, from: map[*yaml.Node]*layer{}, labels: map[*yaml.Node]string{}}
+	root, err := r.compose(l, nil)
 	if err != nil {
 		return nil, err
 	}
+	d, err := r.definition(root)
+	if err != nil {
+		return nil, r.explainMisfit(err)
+	}
+	if d.text = l.text; len(r.bases) > 0 || l.inline {
+		if d.text, err = yaml.Dump(root, yaml.WithLineWidth(-1)); err != nil {
+			return nil, l.errorf(1, 1, "the definition cannot be written: %w", err)
+		}
+	}
+	sum := sha256.Sum256(d.text)
+	d.content = hex.EncodeToString(sum[:])
+	for _, part := range append([]*layer{l}, r.bases...) {
+		if part != l {
+			d.extends = append(d.extends, part.name)
+		}
+		if part.path != "" {
+			d.files = append(d.files, part.path)
+		}
+	}
+	return d, nil
+}
+
+// definition reads a whole definition.
+func (r *reader) definition(root *yaml.Node) (*Definition, error) {
 	f, err := r.fields(root, "", "name", "title", "assumed", "notes", "on_failure", "keep_headers", "sensitive", "redact", "signature", "mapping")
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(data)
-	d := &Definition{digest: mappingDigest(f.values), content: hex.EncodeToString(sum[:])}
+	d := &Definition{digest: mappingDigest(f.values)}
 	if err := d.parseHead(f); err != nil {
 		return nil, err
 	}
 	for _, key := range []string{"signature", "mapping"} {
 		if !f.has(key) {
-			return nil, r.errorf(f.line, "the part `%s:` is missing", key)
+			return nil, r.errorf(f.at, "the part `%s:` is missing", key)
 		}
 	}
 	if d.signature, err = r.parseSignature(f.values["signature"]); err != nil {
@@ -163,13 +174,13 @@ func (d *Definition) parseKept(f fields) error {
 	for i, h := range asked {
 		asked[i] = strings.ToLower(h)
 		if !isToken(h) {
-			return f.errorf("keep_headers", "%q is not a header's name", h)
+			return f.itemErrorf("keep_headers", i, "%q is not a header's name", h)
 		}
 	}
 	d.keep = sortedUnion(asked, d.mapping.headers)
 	for _, h := range d.keep {
 		if secretHeaders[h] || d.signature.scheme == "token" && strings.EqualFold(h, d.signature.header) {
-			return f.r.errorf(f.lineOf("keep_headers"), "the header %q carries secrets and is not stored", h)
+			return f.r.errorf(f.spotOf("keep_headers"), "the header %q carries secrets and is not stored", h)
 		}
 	}
 	return nil
@@ -202,12 +213,23 @@ func (d *Definition) Notes() string { return d.notes }
 // often and how long it tries again, and what it gives up. "" where it is not told.
 func (d *Definition) OnFailure() string { return d.onFailure }
 
+// Text is the definition in YAML: the file as it stands; where it extends
+// others, what they make together, without comments. Parse reads it and gives an equal definition.
+func (d *Definition) Text() []byte { return append([]byte(nil), d.text...) }
+
+// Extends names what the definition extends, nearest first; nil where it stands by itself.
+func (d *Definition) Extends() []string { return append([]string(nil), d.extends...) }
+
+// Files are the paths of the files that the definition was read from, its own
+// first: when one of them changes, it has to be loaded again. Built-in definitions have none.
+func (d *Definition) Files() []string { return append([]string(nil), d.files...) }
+
 // Digest is the SHA-256, in hex, of what the definition says of the meaning of
-// events: generations with equal digests were mapped alike. The signature, words for people
-// and comments do not enter; Content tells those apart too.
+// events: generations with equal digests were mapped alike. What it extends is part of it. The
+// signature, words for people and comments do not enter; Content tells those apart too.
 func (d *Definition) Digest() string { return d.digest }
 
-// Content is the SHA-256, in hex, of all that the definition was read from.
+// Content is the SHA-256, in hex, of Text.
 func (d *Definition) Content() string { return d.content }
 
 // Scheme is the name of the signature scheme, the word for Event.Verified:

@@ -98,11 +98,11 @@ func (c *compiler) env(vars []string) (*cel.Env, error) {
 func (c *compiler) compile(n *yaml.Node, where string, vars []string, condition bool) (*expr, error) {
 	scalar := resolve(n)
 	if scalar.Kind != yaml.ScalarNode || scalar.Tag == "!!null" {
-		return nil, c.r.errorf(max(1, n.Line), "%s must be an expression", where)
+		return nil, c.r.errorf(c.r.spot(n), "%s must be an expression", where)
 	}
 	source := strings.TrimSpace(scalar.Value)
 	if len(source) > maxExpression {
-		return nil, c.r.errorf(scalar.Line, "%s: the expression is longer than %d bytes", where, maxExpression)
+		return nil, c.r.errorf(c.r.spot(scalar), "%s: the expression is longer than %d bytes", where, maxExpression)
 	}
 	env, err := c.env(vars)
 	if err != nil {
@@ -110,25 +110,17 @@ func (c *compiler) compile(n *yaml.Node, where string, vars []string, condition 
 	}
 	ast, issues := env.Compile(source)
 	if issues != nil && issues.Err() != nil {
-		line, problem := scalar.Line, issues.Err().Error()
-		if all := issues.Errors(); len(all) > 0 {
-			if scalar.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
-				line++ // the text begins below the indicator
-			}
-			line += all[0].Location.Line() - 1
-			problem = fmt.Sprintf("%s (at column %d of the expression)", all[0].Message, all[0].Location.Column()+1)
-		}
-		return nil, c.r.errorf(line, "%s: the expression `%s` is wrong: %s", where, source, problem)
+		return nil, c.wrong(scalar, where, source, issues, env, vars)
 	}
 	if out := ast.OutputType(); condition && !out.IsExactType(cel.BoolType) && !out.IsExactType(cel.DynType) {
-		return nil, c.r.errorf(scalar.Line, "%s: the expression `%s` gives %s, not a boolean", where, source, out)
+		return nil, c.r.errorf(c.r.spot(scalar), "%s: the expression `%s` gives %s, not a boolean", where, source, out)
 	}
 	if problem := c.check(ast.NativeRep().Expr()); problem != "" {
-		return nil, c.r.errorf(scalar.Line, "%s: the expression `%s`: %s", where, source, problem)
+		return nil, c.r.errorf(c.r.spot(scalar), "%s: the expression `%s`: %s", where, source, problem)
 	}
 	program, err := env.Program(ast, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
-		return nil, c.r.errorf(scalar.Line, "%s: the expression `%s`: %v", where, source, err)
+		return nil, c.r.errorf(c.r.spot(scalar), "%s: the expression `%s`: %v", where, source, err)
 	}
 	e := &expr{where: where, source: source, program: program}
 	if condition {

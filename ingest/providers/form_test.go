@@ -115,7 +115,7 @@ func TestOnFailure(t *testing.T) {
 		t.Fatal(d, err)
 	}
 	for value, want := range map[string]string{
-		`"a\nb"`:                 "x:6: on_failure: must be one line",
+		`"a\nb"`:                 "x:6:13: on_failure: must be one line",
 		strings.Repeat("a", 501): "at most 500 bytes",
 		"[a]":                    "must be a text",
 		"{nothing: 1}":           "must be a text",

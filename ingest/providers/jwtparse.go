@@ -11,7 +11,7 @@ func (s *signature) parseJWT(f fields) (err error) {
 		return err
 	}
 	if s.header == "" {
-		return f.r.errorf(f.line, "signature.header is missing: the header that carries the JWT")
+		return f.r.errorf(f.at, "signature.header is missing: the header that carries the JWT")
 	}
 	if s.prefix, err = f.text("prefix"); err != nil {
 		return err
@@ -23,13 +23,13 @@ func (s *signature) parseJWT(f fields) (err error) {
 		return err
 	}
 	if s.bodyClaim == "" {
-		return f.r.errorf(f.line, "signature.body_sha256 is missing: the claim that holds the SHA-256 of the body in hex; without one a token proves nothing about the body")
+		return f.r.errorf(f.at, "signature.body_sha256 is missing: the claim that holds the SHA-256 of the body in hex; without one a token proves nothing about the body")
 	}
 	if s.tolerance, err = f.tolerance(); err != nil {
 		return err
 	}
 	if !f.has("keys") {
-		return f.r.errorf(f.line, "signature.keys is missing: where the sender's public keys are fetched from")
+		return f.r.errorf(f.at, "signature.keys is missing: where the sender's public keys are fetched from")
 	}
 	s.fetch, err = f.keyFetch("keys")
 	return err
@@ -73,7 +73,7 @@ func (f fields) keyFetch(key string) (*keyFetch, error) {
 func (f fields) keyRequest(key string, parts []string) ([]keyRequest, error) {
 	n := f.values[key]
 	if n == nil {
-		return nil, f.r.errorf(f.line, "%s is missing: the JSON object to post, as in {key_id: \"{kid}\"}", f.name(key))
+		return nil, f.r.errorf(f.at, "%s is missing: the JSON object to post, as in {key_id: \"{kid}\"}", f.name(key))
 	}
 	n = resolve(n)
 	var names []string

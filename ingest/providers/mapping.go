@@ -36,9 +36,12 @@ const (
 
 // parseMapping reads the `mapping:` part.
 func (r *reader) parseMapping(n *yaml.Node) (*mapping, error) {
-	f, err := r.fields(n, "mapping", "id", "type", "occurred_at", "sequence", "connection", "data", "form_field", "time_unit", "time_zone", "rules")
+	f, err := r.fields(n, "mapping", "id", "type", "occurred_at", "sequence", "connection", "data", "form_field", "time_unit", "time_zone", "rules", "rules_first")
 	if err != nil {
 		return nil, err
+	}
+	if f.has("rules_first") {
+		return nil, f.errorf("rules_first", "there are no inherited rules before which they could stand: it is for a definition that extends another")
 	}
 	m := &mapping{}
 	c := newCompiler(r)
@@ -67,7 +70,7 @@ func (r *reader) parseMapping(n *yaml.Node) (*mapping, error) {
 	}
 	for _, key := range []string{"type", "connection"} {
 		if len(f.list(key)) == 0 {
-			return nil, r.errorf(f.line, "mapping.%s is missing: without it no event can be placed", key)
+			return nil, r.errorf(f.at, "mapping.%s is missing: without it no event can be placed", key)
 		}
 	}
 	if m.times, err = f.timeFormat(); err != nil {
@@ -84,9 +87,9 @@ func (r *reader) parseMapping(n *yaml.Node) (*mapping, error) {
 // parseData reads the places of the data. They are plain paths: data is a part of the body, not computed.
 func (m *mapping) parseData(c *compiler, f fields) error {
 	list, err := c.list(f, "data", variables[:1])
-	for _, e := range list {
+	for i, e := range list {
 		if e.path.root != rootBody {
-			return f.errorf("data", "the expression `%s` is not a plain path into the body, as in body.data", e.source)
+			return f.itemErrorf("data", i, "the expression `%s` is not a plain path into the body, as in body.data", e.source)
 		}
 		m.data = append(m.data, e.path)
 	}

@@ -26,20 +26,41 @@ func (m *mapping) parseRules(c *compiler, f fields) error {
 	if len(nodes) > maxRules {
 		return f.errorf("rules", "more than %d rules", maxRules)
 	}
-	lines := map[string]int{}
+	named := map[string]*yaml.Node{}
 	for i, n := range nodes {
-		r, err := c.rule(n, fmt.Sprintf("mapping.rules[%d]", i))
+		r, err := c.rule(n, c.labelOf(n, i))
 		if err != nil {
 			return err
 		}
-		line := resolve(n).Line
-		if first := lines[r.name]; first != 0 {
-			return c.r.errorf(line, "mapping.rules[%d]: the rule on line %d has the name %q already", i, first, r.name)
+		if first := named[r.name]; first != nil {
+			return c.nameTwice(r.name, first, n)
 		}
-		lines[r.name] = line
+		named[r.name] = n
 		m.rules = append(m.rules, r)
 	}
 	return nil
+}
+
+// ruleLabel is what messages call a rule.
+func ruleLabel(i int) string { return fmt.Sprintf("mapping.rules[%d]", i) }
+
+// labelOf is what messages call rule i of all.
+func (c *compiler) labelOf(n *yaml.Node, i int) string {
+	if label := c.r.labels[n]; label != "" {
+		return label
+	}
+	c.r.labels[n] = ruleLabel(i)
+	return c.r.labels[n]
+}
+
+// nameTwice is the error about two rules of one name: about the second, or about
+// the first where that one was put before inherited rules.
+func (c *compiler) nameTwice(name string, first, second *yaml.Node) error {
+	wrong, other := second, first
+	if c.r.spot(resolve(first)).layer != c.r.spot(resolve(second)).layer {
+		wrong, other = first, second
+	}
+	return c.r.errorf(c.r.spot(resolve(wrong)), "%s: the rule at %v has the name %q already", c.r.labels[wrong], c.r.spot(resolve(other)), name)
 }
 
 func (c *compiler) rule(n *yaml.Node, where string) (rule, error) {
@@ -52,7 +73,7 @@ func (c *compiler) rule(n *yaml.Node, where string) (rule, error) {
 		return r, err
 	}
 	if r.name == "" || len(r.name) > maxRuleName {
-		return r, c.r.errorf(f.line, "%s needs a name of at most %d bytes: people read it in explanations", where, maxRuleName)
+		return r, c.r.errorf(f.at, "%s needs a name of at most %d bytes: people read it in explanations", where, maxRuleName)
 	}
 	if r.types, err = f.texts("type"); err != nil {
 		return r, err
@@ -66,7 +87,7 @@ func (c *compiler) rule(n *yaml.Node, where string) (rule, error) {
 		}
 	}
 	if !f.has("set") {
-		return r, c.r.errorf(f.line, "%s has no `set:`; write `set: {}` for a rule that sets nothing", where)
+		return r, c.r.errorf(f.at, "%s has no `set:`; write `set: {}` for a rule that sets nothing", where)
 	}
 	if err := r.parseSets(f); err != nil {
 		return r, err

@@ -46,8 +46,7 @@ func (d *Definition) parseHidden(f fields) error {
 		for _, n := range nodes {
 			places, problem := d.places(n)
 			if problem != "" {
-				n = resolve(n)
-				return f.r.errorf(max(1, n.Line), "column %d: %s: %s", n.Column, list.key, problem)
+				return f.r.errorf(f.r.spot(resolve(n)), "%s: %s", list.key, problem)
 			}
 			*list.to = append(*list.to, places...)
 		}

@@ -39,8 +39,8 @@ func TestHiddenPaths(t *testing.T) {
 		t.Error("a definition that hides nothing hides something")
 	}
 	for paths, want := range map[string]string{
-		"[body]":                                 "column 13: sensitive: `body` is all there is",
-		"[body.a, boddy.b]":                      "column 21: sensitive: `boddy.b` begins neither with body nor with data; did you mean \"body\"?",
+		"[body]":                                 "x.yaml:3:13: sensitive: `body` is all there is",
+		"[body.a, boddy.b]":                      "x.yaml:3:21: sensitive: `boddy.b` begins neither with body nor with data; did you mean \"body\"?",
 		`['headers["x"]']`:                       "begins neither with body nor with data",
 		"[type]":                                 "begins neither",
 		`[""]`:                                   "it begins with body or data",
@@ -100,9 +100,9 @@ mapping:
 		}
 	}
 	for reason, want := range map[string]string{
-		"data.title":                            "x.yaml:14: column 15: mapping.rules[0].reason: the expression `data.title` reads data.title, which is sensitive",
-		"'''x'' + body.who'":                    "column 22: mapping.rules[0].reason: the expression `'x' + body.who` reads body.who",
-		"[body.t, body.data.title]":             "x.yaml:14: column 24: mapping.rules[0].reason: the expression `body.data.title`",
+		"data.title":                            "x.yaml:14:15: mapping.rules[0].reason: the expression `data.title` reads data.title, which is sensitive",
+		"'''x'' + body.who'":                    "x.yaml:14:24: mapping.rules[0].reason: the expression `'x' + body.who` reads body.who",
+		"[body.t, body.data.title]":             "x.yaml:14:24: mapping.rules[0].reason: the expression `body.data.title`",
 		"body.who.first":                        "reads body.who.first",
 		`'body["who"]'`:                         "reads body.who",
 		"\"has(body.who.x) ? 'a' : 'b'\"":       "reads body.who",
@@ -116,7 +116,7 @@ mapping:
 			t.Errorf("%s: %v, want %s", reason, err, want)
 		}
 	}
-	if err := try(fine, "[body.t, body.who]", "true", fine); err == nil || !strings.Contains(err.Error(), "x.yaml:7: column 24: mapping.connection") {
+	if err := try(fine, "[body.t, body.who]", "true", fine); err == nil || !strings.Contains(err.Error(), "x.yaml:7:24: mapping.connection") {
 		t.Error(err)
 	}
 	if err := try("body.token", fine, "true", fine); err == nil || !strings.Contains(err.Error(), "reads body.token, which is redacted: once stored it is a hash, and no type") {

@@ -64,18 +64,13 @@ func (d *Definition) checkShown(c *compiler, n *yaml.Node, key, where string) er
 			if found != nil {
 				return
 			}
-			line, column := n.Line, n.Column
-			if at := ast.NativeRep().SourceInfo().GetStartLocation(variableOf(e).ID()); n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && at.Line() == 1 {
-				column += at.Column()
-				if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
-					column++
-				}
-			}
+			place := ast.NativeRep().SourceInfo().GetStartLocation(variableOf(e).ID())
+			at := c.r.spotWithin(n, source, place.Line(), place.Column())
 			switch {
 			case within(p, d.hidden.sensitive):
-				found = c.r.errorf(line, "column %d: %s: the expression `%s` reads %s, which is sensitive and must not be shown; only conditions (when) may read it", column, where, source, name)
+				found = c.r.errorf(at, "%s: the expression `%s` reads %s, which is sensitive and must not be shown; only conditions (when) may read it", where, source, name)
 			case unhashable[key] && within(p, d.hidden.redact):
-				found = c.r.errorf(line, "column %d: %s: the expression `%s` reads %s, which is redacted: once stored it is a hash, and no %s", column, where, source, name, key)
+				found = c.r.errorf(at, "%s: the expression `%s` reads %s, which is redacted: once stored it is a hash, and no %s", where, source, name, key)
 			}
 		})
 		if found != nil {

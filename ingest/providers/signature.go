@@ -79,7 +79,7 @@ func (r *reader) parseSignature(n *yaml.Node) (*signature, error) {
 		return nil, err
 	}
 	if !f.has("scheme") {
-		return nil, r.errorf(f.line, "signature.scheme is missing: hmac, standard-webhooks, jwt, token, basic or none")
+		return nil, r.errorf(f.at, "signature.scheme is missing: hmac, standard-webhooks, jwt, token, basic or none")
 	}
 	s := &signature{}
 	if s.scheme, err = f.word("scheme", "hmac", "standard-webhooks", "jwt", "token", "basic", "none"); err != nil {
@@ -87,7 +87,7 @@ func (r *reader) parseSignature(n *yaml.Node) (*signature, error) {
 	}
 	for key := range f.values {
 		if checkKnown(key, signatureKeys[s.scheme]) != nil {
-			return nil, r.errorf(keyLine(n, key), "signature.%s means nothing to the scheme %s, which has %s",
+			return nil, r.errorf(r.spotOfKey(n, key), "signature.%s means nothing to the scheme %s, which has %s",
 				key, s.scheme, strings.Join(signatureKeys[s.scheme], ", "))
 		}
 	}
@@ -115,7 +115,7 @@ func (s *signature) parseHMAC(f fields) (err error) {
 		return err
 	}
 	if s.header == "" {
-		return f.r.errorf(f.line, "signature.header is missing: the header that carries the signature")
+		return f.r.errorf(f.at, "signature.header is missing: the header that carries the signature")
 	}
 	texts := []struct {
 		key string
@@ -201,7 +201,7 @@ func (s *signature) parseStandard(f fields) (err error) {
 	}
 	for i, p := range s.families {
 		if !isToken(p) {
-			return f.errorf("header_prefixes", "%q cannot begin a header's name", p)
+			return f.itemErrorf("header_prefixes", i, "%q cannot begin a header's name", p)
 		}
 		s.families[i] = http.CanonicalHeaderKey(p)
 	}
@@ -219,7 +219,7 @@ func (s *signature) parseToken(f fields) (err error) {
 		return err
 	}
 	if s.header == "" && !s.path {
-		return f.r.errorf(f.line, "signature: a token stands in a header (`header: X-Token`), in the path /in/{source}/{token} (`path: true`), or in either")
+		return f.r.errorf(f.at, "signature: a token stands in a header (`header: X-Token`), in the path /in/{source}/{token} (`path: true`), or in either")
 	}
 	return nil
 }
@@ -286,15 +286,4 @@ func isToken(s string) bool {
 		}
 	}
 	return s != "" && len(s) <= 128
-}
-
-// keyLine is the line on which a key of a mapping stands.
-func keyLine(n *yaml.Node, key string) int {
-	n = resolve(n)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return n.Content[i].Line
-		}
-	}
-	return n.Line
 }

@@ -1,7 +1,6 @@
 package providers
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,59 +9,28 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// reader reads a definition's YAML tree. It knows the file's name, so that
-// every error names the line it stands on.
-type reader struct{ file string }
-
 // fields are the values of one mapping by key, all of them known keys.
 type fields struct {
 	r      *reader
 	path   string // the keys that lead here, as in "mapping.rules[0]"
-	line   int
+	at     spot
 	values map[string]*yaml.Node
-}
-
-// parseYAML returns the root of the only document in data.
-func (r *reader) parseYAML(data []byte) (*yaml.Node, error) {
-	var doc yaml.Node
-	if err := yaml.Load(data, &doc); err != nil {
-		return nil, r.syntaxError(err)
-	}
-	root := &doc
-	if root.Kind == yaml.DocumentNode && len(root.Content) == 1 {
-		root = root.Content[0]
-	}
-	return root, nil
-}
-
-// syntaxError says where the YAML itself is wrong.
-func (r *reader) syntaxError(err error) error {
-	var one *yaml.LoadError
-	if errors.As(err, &one) && one.Mark.Line > 0 {
-		return fmt.Errorf("%s:%d: not valid YAML: %s", r.file, one.Mark.Line, one.Message)
-	}
-	return fmt.Errorf("%s: not valid YAML: %w", r.file, err)
-}
-
-// errorf is an error on a line.
-func (r *reader) errorf(line int, format string, args ...any) error {
-	return fmt.Errorf("%s:%d: %s", r.file, line, fmt.Sprintf(format, args...))
 }
 
 // fields reads a mapping that has only the known keys.
 func (r *reader) fields(n *yaml.Node, path string, known ...string) (fields, error) {
 	n = resolve(n)
-	f := fields{r: r, path: path, line: n.Line, values: map[string]*yaml.Node{}}
+	f := fields{r: r, path: path, at: r.spot(n), values: map[string]*yaml.Node{}}
 	if n.Kind != yaml.MappingNode {
-		return f, r.errorf(max(1, n.Line), "%s must be a mapping of keys to values", orRoot(path))
+		return f, r.errorf(f.at, "%s must be a mapping of keys to values", orRoot(path))
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if _, dup := f.values[key.Value]; dup {
-			return f, r.errorf(key.Line, "the key %s stands here a second time", f.name(key.Value))
+			return f, r.errorf(r.spot(key), "the key %s stands here a second time", f.name(key.Value))
 		}
 		if err := checkKnown(key.Value, known); err != nil {
-			return f, r.errorf(key.Line, "%s: %v", orRoot(path), err)
+			return f, r.errorf(r.spot(key), "%s: %v", orRoot(path), err)
 		}
 		f.values[key.Value] = value
 	}
@@ -108,17 +76,22 @@ func (f fields) name(key string) string {
 // has reports whether the key is given.
 func (f fields) has(key string) bool { return f.values[key] != nil }
 
-// lineOf is the line of a key's value, else of the mapping.
-func (f fields) lineOf(key string) int {
+// spotOf is where a key's value stands, else the mapping.
+func (f fields) spotOf(key string) spot {
 	if n := f.values[key]; n != nil {
-		return n.Line
+		return f.r.spot(n)
 	}
-	return max(1, f.line)
+	return f.at
 }
 
 // errorf is an error about a key.
 func (f fields) errorf(key, format string, args ...any) error {
-	return f.r.errorf(f.lineOf(key), "%s: %s", f.name(key), fmt.Sprintf(format, args...))
+	return f.r.errorf(f.spotOf(key), "%s: %s", f.name(key), fmt.Sprintf(format, args...))
+}
+
+// itemErrorf is an error about one of a key's values.
+func (f fields) itemErrorf(key string, i int, format string, args ...any) error {
+	return f.r.errorf(f.r.spot(f.list(key)[i]), "%s: %s", f.name(key), fmt.Sprintf(format, args...))
 }
 
 // text returns the key's scalar, "" where it is not given.
@@ -201,7 +174,7 @@ func (f fields) texts(key string) ([]string, error) {
 			out = append(out, s.Value)
 			continue
 		}
-		return nil, f.r.errorf(n.Line, "%s must be a text or a list of texts", f.name(key))
+		return nil, f.r.errorf(f.r.spot(n), "%s must be a text or a list of texts", f.name(key))
 	}
 	return out, nil
 }
