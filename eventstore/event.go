@@ -31,11 +31,26 @@ type Event struct {
 	// Verified says how the sender proved itself: the scheme's name
 	// ("hmac", "standard-webhooks", "token", "basic") or "none".
 	Verified string
-	// Headers are the allow-listed headers, in the allow-list's order.
+	// Headers are the allow-listed headers, in the allow-list's order, and behind
+	// them those that ingest itself stores, RedactedHeader last.
 	Headers []Header
 	// Body is the exact decoded payload: the bytes after Content-Encoding was
-	// undone, before anything else looked at them.
+	// undone, before anything else looked at them. Only where Redacted, values in it were replaced.
 	Body []byte
+}
+
+// RedactedHeader is stored by ingest, as the last header, where it replaced fields of
+// the body by keyed hashes. Its value is their number, or RedactedBody.
+// No header of a sender is stored under this name.
+const (
+	RedactedHeader = "Tidemark-Redacted"
+	RedactedBody   = "body" // all of the body was replaced
+)
+
+// Redacted reports whether the body is not what the sender sent: fields of it, or all of it, were
+// replaced by keyed hashes before it was stored.
+func (e *Event) Redacted() bool {
+	return len(e.Headers) > 0 && e.Headers[len(e.Headers)-1].Name == RedactedHeader
 }
 
 // Receipt says where an appended event stands in the log.

@@ -71,6 +71,13 @@ func goldens() []golden {
 			event("01KJMMA2G0KKKKKKKKKKKKKKKK", "ping", "basic", "2026-03-01T12:00:00Z", "", "Content-Length", "0"),
 			event("01KJMMA2G0MMMMMMMMMMMMMMMM", "ping", "basic", "2026-03-01T12:00:00Z", "\n"),
 		}},
+		{"redacted.group", "01KJMMA2G0QQQQQQQQQQQQQQQQ", []eventstore.Event{
+			event("01KJMMA2G0RRRRRRRRRRRRRRRR", "merge-prod", "hmac", "2026-03-01T12:00:00Z",
+				`{"hook":{"event":"LinkedAccount.linked"},"data":{"account_token":"redacted:hmac-sha256:2c70e12b7a0646f92279f427c7b38e73"}}`,
+				"Content-Type", "application/json", "Tidemark-Redacted", "1"),
+			event("01KJMMA2G0SSSSSSSSSSSSSSSS", "merge-prod", "hmac", "2026-03-01T12:00:00Z",
+				"redacted:hmac-sha256:2c70e12b7a0646f92279f427c7b38e73", "Content-Encoding", "gzip", "Tidemark-Redacted", "body"),
+		}},
 		{"headers.group", "01KJMMA2G0NNNNNNNNNNNNNNNN", []eventstore.Event{
 			event("01KJMMA2G0PPPPPPPPPPPPPPPP", "headers", "hmac", "2026-03-01T12:00:00Z", "{}",
 				"X-Empty", "", "X-Colon", "a: b:c", "X-Spaces", "  two \t", "X-Latin1", "caf\xe9", "X-Utf8", "café",

@@ -50,6 +50,9 @@ type Source struct {
 	Headers []string
 	// MaxBody is the largest body in bytes, as sent and as decoded.
 	MaxBody int64
+	// Redact, if not nil, replaces fields of a body, appending the body to dst, and says how many:
+	// providers.(*Redactor).Redact. It is called with what is decoded and verified.
+	Redact func(dst, body []byte, limit int, header func(name string) string) (out []byte, fields int)
 }
 
 // Handler answers POST /in/{source} and /in/{source}/{token}. Safe for
@@ -73,6 +76,7 @@ type source struct {
 	verify    func(providers.Request, time.Time) (string, error)
 	headers   []allowed
 	maxBody   int64
+	redact    func(dst, body []byte, limit int, header func(name string) string) ([]byte, int)
 	decoders  *decoders
 	limit     *rate.Limiter // of what is said about the source
 	unsaid    atomic.Int64
@@ -112,7 +116,7 @@ func New(o Options) (*Handler, error) {
 
 func (h *Handler) newSource(label string, s Source, headers []allowed) *source {
 	return &source{
-		name: label, verify: s.Verify, headers: headers, maxBody: s.MaxBody,
+		name: label, verify: s.Verify, headers: headers, maxBody: s.MaxBody, redact: s.Redact,
 		limit:     rate.NewLimiter(1, 10),
 		storedOne: h.metrics.requests.WithLabelValues(label, answers[stored].label),
 		bytes:     h.metrics.bytes.WithLabelValues(label),
@@ -200,6 +204,16 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, src *source, t
 			// they came with the header that says so: the mapping will quarantine them.
 			out, why = storedUndecoded, err
 			e.Headers = append(e.Headers, eventstore.Header{Name: nameContentEncoding, Value: clean(r.Header.Get(nameContentEncoding))})
+		}
+	}
+	if src.redact != nil {
+		hashed, err := h.bodies.get()
+		if err != nil {
+			return id, outcomeOf(err), err
+		}
+		defer func() { h.bodies.put(hashed, reuse) }()
+		if e.Body, e.Headers, err = src.replace(e.Body, e.Headers, hashed); err != nil {
+			return id, outcomeOf(err), err
 		}
 	}
 	if e.ID, err = newID(received); err != nil {

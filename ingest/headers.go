@@ -27,10 +27,11 @@ type allowed struct{ name, canonical string }
 
 // allowList checks the names of a source and takes out repeats, which the
 // first spelling wins. Content-Type is always kept. Content-Encoding is stored by
-// ingest alone, to say that a body could not be decoded: it cannot be listed.
+// ingest alone, to say that a body could not be decoded, and Tidemark-Redacted to say that fields of it were
+// replaced: they cannot be listed.
 func allowList(names []string) ([]allowed, error) {
 	var out []allowed
-	seen := map[string]bool{http.CanonicalHeaderKey(nameContentEncoding): true}
+	seen := map[string]bool{http.CanonicalHeaderKey(nameContentEncoding): true, eventstore.RedactedHeader: true}
 	for _, n := range append([]string{nameContentType}, names...) {
 		if !eventstore.ValidHeaderName(n) {
 			return nil, fmt.Errorf("header %.80q to keep is no name of an HTTP header", n)
@@ -54,7 +55,7 @@ func allowList(names []string) ([]allowed, error) {
 // keep returns the request's headers that the list names, in its order.
 // Several lines of one name are joined with ", ", as RFC 9110 reads them.
 func keep(list []allowed, h http.Header) []eventstore.Header {
-	out := make([]eventstore.Header, 0, len(list)+1) // one more for Content-Encoding
+	out := make([]eventstore.Header, 0, len(list)+1) // one more for what ingest adds
 	for _, a := range list {
 		lines := h[a.canonical]
 		switch len(lines) {

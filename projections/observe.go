@@ -73,7 +73,7 @@ func EntryOf(entry *timeline.Entry, e *eventstore.Event, o *providers.Observatio
 	received := e.ReceivedAt.UnixNano()
 	*entry = timeline.Entry{
 		Key:   timeline.Key{Effective: received, Position: position, Index: index},
-		Event: e.ID, ReceivedAt: received,
+		Event: e.ID, ReceivedAt: received, Redacted: e.Redacted(),
 		Type: o.Type, Delivery: o.DeliveryID, Rule: o.Rule, Sets: o.Sets, Detail: o.Detail,
 	}
 	if o.HasSequence {

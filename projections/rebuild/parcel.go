@@ -74,8 +74,9 @@ func (p *parcel) take(g *eventstore.Group, keepsHeaders map[string]bool) {
 		from := len(p.bodies)
 		p.bodies = append(p.bodies, e.Body...)
 		e.Body = p.bodies[from:len(p.bodies):len(p.bodies)]
+		kept := keepsHeaders[e.Source] || e.Redacted() // which is one of them
 		e.Headers = nil
-		if keepsHeaders[e.Source] {
+		if kept {
 			for _, h := range g.Events[i].Headers {
 				e.Headers = append(e.Headers, eventstore.Header{Name: h.Name, Value: strings.Clone(h.Value)})
 			}

@@ -24,6 +24,10 @@ const (
 	flagDelivery
 )
 
+// bitRedacted is Entry.Redacted. The byte of flags is full, so it stands beside the facets' values; a
+// sixth facet begins above it. Entries of events that are not redacted are as they were before it.
+const bitRedacted = 1 << 15
+
 // AppendEntry appends the value of e's row; the key is stored in the row's key.
 func AppendEntry(dst []byte, e *Entry) []byte {
 	var flags byte
@@ -57,6 +61,9 @@ func AppendEntry(dst []byte, e *Entry) []byte {
 	var sets uint64 // three bits a facet
 	for f := len(e.Sets) - 1; f >= 0; f-- {
 		sets = sets<<3 | uint64(e.Sets[f])
+	}
+	if e.Redacted {
+		sets |= bitRedacted
 	}
 	dst = binary.AppendUvarint(dst, sets)
 	dst = appendText(dst, e.Type)
@@ -97,6 +104,7 @@ func DecodeEntry(k Key, row []byte, e *Entry, lean bool) error {
 		e.LastPosition = d.uvarint()
 	}
 	sets := d.uvarint()
+	e.Redacted = sets&bitRedacted != 0
 	for f := range e.Sets {
 		e.Sets[f] = providers.Value(sets & 7)
 		sets >>= 3

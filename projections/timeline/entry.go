@@ -21,6 +21,8 @@ type Entry struct {
 	// Skewed is set where OccurredAt was not usable for ordering (more than
 	// MaxSkew ahead of ReceivedAt, or out of the range of nanoseconds).
 	Skewed bool
+	// Redacted is set where the body is stored with hashes in the place of values.
+	Redacted bool
 	// Late is set where an event of a later effective time was projected before.
 	Late bool
 	// Duplicates counts further deliveries under the same id, Conflicts those with other bytes.
