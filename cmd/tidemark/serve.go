@@ -93,7 +93,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	}
 	defer func() { _ = lock.Close() }() // the kernel frees it in any case
 
-	// Secrets: the generated one is made here, on the first start.
+	// Secrets: the generated one is made here, on the first start, and so is the key to redact with.
 	secretMade := false
 	for _, s := range cfg.Sources {
 		if s.Generated {
@@ -101,6 +101,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 				return err
 			}
 		}
+	}
+	if _, err := config.EnsureRedactKey(cfg.DataDir, rand.Reader); err != nil {
+		return err
 	}
 	sources, err := openSources(cfg)
 	if err != nil {

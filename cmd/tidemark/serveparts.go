@@ -106,14 +106,7 @@ func closeAfter(logger *slog.Logger, part string, close func() error) {
 func ingestSources(sources []source) []ingest.Source {
 	var out []ingest.Source
 	for i := range sources {
-		s := &sources[i]
-		headers := append([]string(nil), s.def.KeepHeaders()...)
-		for _, h := range s.Headers {
-			if !containsFold(headers, h) {
-				headers = append(headers, h)
-			}
-		}
-		out = append(out, ingest.Source{Name: s.Name, Verify: s.verify(), Headers: headers, MaxBody: s.MaxBody})
+		out = append(out, sources[i].ingest())
 	}
 	return out
 }

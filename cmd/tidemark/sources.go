@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/tidemark-dev/tidemark/ingest"
 	"github.com/tidemark-dev/tidemark/ingest/providers"
 	"github.com/tidemark-dev/tidemark/internal/config"
 )
@@ -18,6 +19,8 @@ type source struct {
 	def *providers.Definition
 	// verifier is nil for a source whose secret is made on the first start, before that.
 	verifier *providers.Verifier
+	// redactor is nil where the definition redacts nothing, and before the first start, on which its key is made.
+	redactor *providers.Redactor
 }
 
 // openSources loads the definition of each source and tries its secrets. All
@@ -55,6 +58,15 @@ func (s *source) open(dataDir string) (err error) {
 		secrets = []providers.Secret{secret}
 	}
 	s.Secrets = secrets
+	if len(s.def.Redacted()) > 0 {
+		key, err := config.ReadRedactKey(dataDir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err == nil {
+			s.redactor = s.def.NewRedactor(key)
+		}
+	}
 	verifying := s.def
 	if s.Tolerance > 0 {
 		if verifying, err = withTolerance(s.Provider, s.Tolerance); err != nil {
@@ -80,6 +92,27 @@ func (s *source) verify() func(providers.Request, time.Time) (string, error) {
 		return verified, err
 	}
 }
+
+// ingest is the source as ingest takes it.
+func (s *source) ingest() ingest.Source {
+	headers := append([]string(nil), s.def.KeepHeaders()...)
+	for _, h := range s.Headers {
+		if !containsFold(headers, h) {
+			headers = append(headers, h)
+		}
+	}
+	out := ingest.Source{Name: s.Name, Verify: s.verify(), Headers: headers, MaxBody: s.MaxBody}
+	switch {
+	case s.redactor != nil:
+		out.Redact = s.redactor.Redact
+	case len(s.def.Redacted()) > 0:
+		// Rather no event than one that is stored in clear.
+		out.Verify = func(providers.Request, time.Time) (string, error) { return "", errNoRedactKey }
+	}
+	return out
+}
+
+var errNoRedactKey = errors.New("the definition redacts fields, and redact.key is gone from the data directory: restore it from a backup, or start anew to have another made")
 
 // pick returns the source of that name, or says which there are.
 func pick(sources []source, name string) (*source, error) {
