@@ -237,8 +237,8 @@ func TestExtendsErrors(t *testing.T) {
 		{"a key twice", map[string]string{"a.yaml": "extends: makini\nsignature: {header: X, header: Y}\n"}, "DIR/a.yaml:2:24: the key signature.header stands here a second time"},
 		{"a key twice below", map[string]string{"a.yaml": "extends: b.yaml\ntitle: x\n", "b.yaml": "extends: makini\ntitle: b\ntitle: b\n"}, "DIR/b.yaml:3:1: the key title stands here a second time"},
 		{"first rule", map[string]string{"a.yaml": "extends: makini\nmapping:\n  rules_first:\n    - name: a\n      set: {sink: failed}\n"}, `DIR/a.yaml:5:13: mapping.rules_first[0].set: unknown key "sink"; did you mean "sync"?`},
-		{"a rule's name twice", map[string]string{"a.yaml": "extends: makini\nmapping:\n  rules_first:\n    - {name: sync failed, set: {}}\n"}, `DIR/a.yaml:4:7: mapping.rules_first[0]: the rule at built-in makini.yaml:52:7 has the name "sync failed" already`},
-		{"no fit", map[string]string{"a.yaml": "name: a\nextends: makini\nsignature: {key: v1, separator: ','}\n"}, "DIR/a.yaml:2:10: extends: the parts that are overridden here do not fit an inherited one: built-in makini.yaml:23:11: signature.prefix: and key exclude"},
+		{"a rule's name twice", map[string]string{"a.yaml": "extends: makini\nmapping:\n  rules_first:\n    - {name: sync failed, set: {}}\n"}, `DIR/a.yaml:4:7: mapping.rules_first[0]: the rule at ` + inMakini(t, "    - name: sync failed") + `:7 has the name "sync failed" already`},
+		{"no fit", map[string]string{"a.yaml": "name: a\nextends: makini\nsignature: {key: v1, separator: ','}\n"}, "DIR/a.yaml:2:10: extends: the parts that are overridden here do not fit an inherited one: " + inMakini(t, "  prefix:") + ":11: signature.prefix: and key exclude"},
 		{"first of nothing", map[string]string{"a.yaml": strings.Replace(minimal, "mapping:", "mapping:\n  rules_first: []", 1)}, "DIR/a.yaml:4:16: mapping.rules_first: there are no inherited rules"},
 		{"nothing to take off", map[string]string{"a.yaml": "extends: makini\nsignature: {key: }\n"}, "DIR/a.yaml:2:1"},
 		{"an alias in itself, alone", map[string]string{"a.yaml": "name: a\nmapping: &m [*m]\n"}, "DIR/a.yaml:2:"},
@@ -313,4 +313,18 @@ func TestInline(t *testing.T) {
 			t.Errorf("%s: %v, want %s", value, err, want)
 		}
 	}
+}
+
+// inMakini says in which line of the built-in makini a text stands.
+func inMakini(t *testing.T, text string) string {
+	t.Helper()
+	source, err := Source("makini")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, found := strings.Cut(string(source), "\n"+text)
+	if !found {
+		t.Fatalf("makini.yaml has no %q", text)
+	}
+	return fmt.Sprintf("built-in makini.yaml:%d", strings.Count(before, "\n")+2)
 }

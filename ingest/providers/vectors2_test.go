@@ -173,24 +173,6 @@ func TestSecretsMixedUp(t *testing.T) {
 	}
 }
 
-// TestSvixIsStandard: what svix says of a sender's own messages is what standard-webhooks says.
-func TestSvixIsStandard(t *testing.T) {
-	part := func(name string) string {
-		source, err := Source(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, rules, found := strings.Cut(string(source), "    - name: sync completed, failed\n")
-		if !found {
-			t.Fatalf("no such rule in %s", name)
-		}
-		return rules
-	}
-	if part("svix") != part("standard-webhooks") {
-		t.Error("the rules of svix for senders' own messages are not those of standard-webhooks")
-	}
-}
-
 // BenchmarkFixtures maps each fixture of each definition that is shipped.
 func BenchmarkFixtures(b *testing.B) {
 	for _, name := range Builtin() {
