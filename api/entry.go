@@ -16,7 +16,7 @@ type Entry struct {
 	ReceivedAt  time.Time  `json:"received_at" doc:"Our clock at acceptance"`
 	EffectiveAt time.Time  `json:"effective_at" doc:"The time that orders the event"`
 	TimeSource  string     `json:"time_source" enum:"provider,received" doc:"Whose clock effective_at is"`
-	Flags       []string   `json:"flags" nullable:"false" enum:"late,clock_skew,conflict" doc:"late: it came after an event of a later effective time. clock_skew: its own time was not usable. conflict: it was delivered again with other bytes"`
+	Flags       []string   `json:"flags" nullable:"false" enum:"late,clock_skew,conflict,redacted" doc:"late: it came after an event of a later effective time. clock_skew: its own time was not usable. conflict: it was delivered again with other bytes. redacted: values of it were replaced by keyed hashes before it was stored"`
 	Deliveries  uint64     `json:"deliveries" doc:"How often it was delivered"`
 	// Sets holds the value of each facet that the event sets.
 	Sets     map[string]string `json:"sets" doc:"The facets that the event sets, and to what"`
@@ -40,6 +40,7 @@ const (
 	FlagLate      = "late"
 	FlagClockSkew = "clock_skew"
 	FlagConflict  = "conflict"
+	FlagRedacted  = "redacted"
 )
 
 // Whose clock an entry's effective time is.
@@ -73,6 +74,9 @@ func entryOf(e *timeline.Entry) Entry {
 	}
 	if e.Conflicts > 0 {
 		out.Flags = append(out.Flags, FlagConflict)
+	}
+	if e.Redacted {
+		out.Flags = append(out.Flags, FlagRedacted)
 	}
 	for f, v := range e.Sets {
 		if v != providers.Unset {

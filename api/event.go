@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/oklog/ulid/v2"
 
 	"github.com/tidemark-dev/tidemark/eventstore"
+	"github.com/tidemark-dev/tidemark/ingest/providers"
 	"github.com/tidemark-dev/tidemark/projections"
 )
 
@@ -27,10 +29,10 @@ type Event struct {
 	Position   uint64    `json:"position" doc:"Place in the log"`
 	Index      int       `json:"index" doc:"Place in the commit group at that position"`
 	BodySize   int       `json:"body_size" doc:"Length of the body in bytes"`
-	Raw        string    `json:"raw" doc:"Path of the exact bytes"`
+	Raw        string    `json:"raw" doc:"Path of the body's bytes"`
 
 	Fate  string   `json:"fate" enum:"placed,duplicate,quarantined" doc:"What became of it"`
-	Flags []string `json:"flags" nullable:"false" enum:"late,clock_skew,conflict" doc:"Those of its entry; of a duplicate, conflict where its bytes differ from those of the event it repeats"`
+	Flags []string `json:"flags" nullable:"false" enum:"late,clock_skew,conflict,redacted" doc:"Those of its entry; of a duplicate, conflict where its bytes differ from those of the event it repeats; redacted where values of the body were replaced by keyed hashes before it was stored"`
 	// Connection is "" for a quarantined event.
 	Connection string `json:"connection,omitempty" doc:"Where it belongs; left out for a quarantined event"`
 	// Observation is nil for a quarantined event.
@@ -76,6 +78,7 @@ type rawOutput struct {
 	Disposition   string `header:"Content-Disposition"`
 	Policy        string `header:"Content-Security-Policy"`
 	ContentLength int    `header:"Content-Length"`
+	Masked        string `header:"Tidemark-Masked"`
 	Body          []byte
 }
 
@@ -87,9 +90,15 @@ func (h *Handler) addEvents() {
 	get(h, huma.Operation{
 		OperationID: "get-event-raw", Path: "/v1/events/{id}/raw", Tags: []string{"events"},
 		Summary: "The exact bytes of an event's body, as a download",
+		Description: "Values that the source's definition marks as sensitive stand as \"[masked]\", and Tidemark-Masked says how many; all other bytes are as they were received. " +
+			"Of a body whose fields cannot be found, or whose source is not configured, nothing is shown (Tidemark-Masked: body).",
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The body as it was received, after Content-Encoding was undone",
 			Content:     map[string]*huma.MediaType{"application/octet-stream": {}},
+			Headers: map[string]*huma.Param{"Tidemark-Masked": {
+				Description: "How many values are masked, or body for all of it; left out for none",
+				Schema:      &huma.Schema{Type: huma.TypeString},
+			}},
 		}},
 	}, h.raw)
 }
@@ -104,21 +113,47 @@ func (h *Handler) event(ctx context.Context, in *eventInput) (*body[Event], erro
 }
 
 // raw serves what came from outside so that no browser runs it: as a download
-// of no known type, and in a sandbox should one show it all the same.
+// of no known type, and in a sandbox should one show it all the same. What the
+// definition in force marks as sensitive is masked.
 func (h *Handler) raw(ctx context.Context, in *eventInput) (*rawOutput, error) {
 	var out *rawOutput
 	err := h.locate(ctx, in.ID, func(l *projections.Located) error {
+		shown, masked := h.shown(&l.Record.Event)
 		out = &rawOutput{
 			ContentType:   "application/octet-stream",
 			Disposition:   `attachment; filename="` + l.Record.ID.String() + `.bin"`,
 			Policy:        "sandbox; default-src 'none'; frame-ancestors 'none'",
-			ContentLength: len(l.Record.Body),
-			Body:          l.Record.Body,
+			ContentLength: len(shown),
+			Masked:        masked,
+			Body:          shown,
 		}
 		return nil
 	})
 	return out, err
 }
+
+// shown is what may be shown of an event's body, and how much of it is masked, for people.
+func (h *Handler) shown(e *eventstore.Event) (body []byte, masked string) {
+	if h.o.Rebuilds == nil {
+		return e.Body, "" // no source has a definition here, so none marks anything
+	}
+	n := 0
+	if d := h.o.Rebuilds.Definitions()[e.Source]; d != nil {
+		body, n = d.Mask(e.Body, e.Header)
+	} else {
+		body, n = providers.MaskWhole() // nobody says what is sensitive in it
+	}
+	switch n {
+	case 0:
+		return body, ""
+	case providers.MaskedWhole:
+		return body, maskedBody
+	}
+	return body, strconv.Itoa(n)
+}
+
+// maskedBody is Tidemark-Masked where nothing of a body is shown.
+const maskedBody = "body"
 
 // locate finds an event and calls fn with it.
 func (h *Handler) locate(ctx context.Context, text string, fn func(*projections.Located) error) error {
@@ -155,6 +190,9 @@ func (h *Handler) eventOf(ctx context.Context, l *projections.Located) (Event, e
 	}
 	if q := l.Quarantine; q != nil {
 		e.Quarantine = &QuarantineReason{Code: q.Code, Reason: q.Reason}
+	}
+	if r.Redacted() {
+		e.Flags = append(e.Flags, FlagRedacted)
 	}
 	if l.Entry == nil {
 		return e, nil

@@ -71,6 +71,9 @@ func (h *Handler) try(ctx context.Context, in *tryInput) (*body[Trial], error) {
 			return nil, &Problem{Status: http.StatusBadRequest, Code: CodeInvalidDefinition, Detail: publicWords(err)}
 		}
 	}
+	if given != nil { // what is tried shows no more than what is in force
+		given = given.Hiding(h.o.Rebuilds.Definitions()[r.Source])
+	}
 	sample := whatif.Sample{Source: r.Source, Connection: r.Connection, From: r.From, Since: r.Since, Limit: r.Limit}
 	current := h.o.Rebuilds.Definitions()
 	if err := sample.Check(current, given != nil); err != nil {

@@ -1,6 +1,7 @@
 package eventstore
 
 import (
+	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -51,6 +52,17 @@ const (
 // replaced by keyed hashes before it was stored.
 func (e *Event) Redacted() bool {
 	return len(e.Headers) > 0 && e.Headers[len(e.Headers)-1].Name == RedactedHeader
+}
+
+// Header returns the value of the stored header of that name, however it is
+// spelled; "" where there is none.
+func (e *Event) Header(name string) string {
+	for i := range e.Headers {
+		if strings.EqualFold(e.Headers[i].Name, name) {
+			return e.Headers[i].Value
+		}
+	}
+	return ""
 }
 
 // Receipt says where an appended event stands in the log.

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/tidemark-dev/tidemark/eventstore"
 	"github.com/tidemark-dev/tidemark/ingest/providers"
@@ -21,14 +20,8 @@ func (src *source) replace(body []byte, headers []eventstore.Header, out *buffer
 	if err := out.grow(min(int64(len(body))+1024, limit)); err != nil {
 		return body, headers, err
 	}
-	replaced, fields := src.redact(out.b, body, int(limit), func(name string) string {
-		for _, h := range headers {
-			if strings.EqualFold(h.Name, name) {
-				return h.Value
-			}
-		}
-		return ""
-	})
+	of := eventstore.Event{Headers: headers}
+	replaced, fields := src.redact(out.b, body, int(limit), of.Header)
 	if err := out.adopt(replaced); err != nil {
 		return body, headers, err
 	}

@@ -23,7 +23,8 @@ The order is that of the provider's clock, whatever the order of arrival. Flags:
 
   late        it arrived after an event that happened later
   clock_skew  its own time was not usable, so the time of receipt stands in for it
-  conflict    it was delivered again under the same id with other bytes`,
+  conflict    it was delivered again under the same id with other bytes
+  redacted    values of it were replaced by keyed hashes before it was stored`,
 		Example:           "  tidemark history makini/conn_42\n  tidemark history makini/conn_42 --from 24h --order asc",
 		Args:              exactly("SOURCE/CONNECTION"),
 		ValidArgsFunction: a.completeTarget,
