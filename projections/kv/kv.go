@@ -59,6 +59,7 @@ type DB struct {
 
 	dir     string
 	fs      vfs.FS
+	watch   *logWatch
 	writing sstable.WriterOptions // of tables
 	tables  atomic.Uint64         // begun so far
 }
@@ -72,8 +73,8 @@ func Open(dir string, o Options) (*DB, error) {
 	if o.MemTableBytes == 0 {
 		o.MemTableBytes = 16 << 20
 	}
+	watch := &logWatch{fatal: o.Fatal}
 	po := &pebble.Options{
-		FS: o.FS,
 		// Pebble takes the memory of two tables of recent writes out of its cache.
 		CacheSize:                   o.CacheBytes + 2*int64(o.MemTableBytes),
 		MemTableSize:                o.MemTableBytes,
@@ -92,14 +93,18 @@ func Open(dir string, o Options) (*DB, error) {
 		po.Levels[i].FilterPolicy = filter
 		po.Levels[i].BlockSize = blockSize
 	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+		po.FS = watchedFS{o.FS, watch}
+		po.WithFSDefaults()
+	} else {
+		po.FS = watchedFS{o.FS, watch}
+	}
 	p, err := pebble.Open(dir, po)
 	if err != nil {
 		return nil, fmt.Errorf("open projection directory %s: %w", dir, classifyOpen(err))
 	}
-	if o.FS == nil {
-		o.FS = vfs.Default
-	}
-	d := &DB{Reader: Reader{p}, p: p, dir: dir, fs: o.FS, writing: sstable.WriterOptions{
+	d := &DB{Reader: Reader{p}, p: p, dir: dir, fs: o.FS, watch: watch, writing: sstable.WriterOptions{
 		TableFormat: p.TableFormat(), BlockSize: blockSize, FilterPolicy: filter,
 	}}
 	if o.Bulk {
@@ -107,14 +112,14 @@ func Open(dir string, o Options) (*DB, error) {
 			return nil, errors.Join(fmt.Errorf("open projection directory %s: %w", dir, err), p.Close())
 		}
 	}
+	watch.on.Store(true)
 	return d, nil
 }
 
-// Close flushes and closes the directory. No reader or batch may be open.
+// Close closes the directory. What was committed is on disk when it returns nil: in Pebble's log,
+// which the next Open reads, for a table of recent writes is small. No reader or batch may be open.
 func (d *DB) Close() error {
-	if err := d.p.Flush(); err != nil {
-		return errors.Join(fmt.Errorf("flush projections: %w", err), d.p.Close())
-	}
+	d.watch.on.Store(false) // Pebble returns what fails from here on
 	return d.p.Close()
 }
 
@@ -161,25 +166,4 @@ func classify(err error) error {
 		return errors.Join(ErrDamaged, err)
 	}
 	return err
-}
-
-type logger struct {
-	log   *slog.Logger
-	fatal func(error)
-}
-
-func (l logger) Infof(string, ...any) {}
-
-func (l logger) Errorf(format string, args ...any) {
-	if l.log != nil {
-		l.log.Error("pebble", slog.Any("error", fmt.Sprintf(format, args...)))
-	}
-}
-
-func (l logger) Fatalf(format string, args ...any) {
-	err := fmt.Errorf(format, args...)
-	if l.fatal != nil {
-		l.fatal(err)
-	}
-	panic(err)
 }

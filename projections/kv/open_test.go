@@ -27,7 +27,7 @@ func TestWhatKeepsADirectoryFromOpening(t *testing.T) {
 	if _, err := Open(dir, Options{}); err == nil || errors.Is(err, ErrDamaged) {
 		t.Errorf("a directory that is open already: %v, which is no damage", err)
 	}
-	if err := db.Close(); err != nil {
+	if err := errors.Join(db.p.Flush(), db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
