@@ -3,27 +3,37 @@ package providers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 )
 
 // Explain says in words that help why a request failed: which other construction
-// matches it, or what it carries in the place of a signature. err is what Verify
-// returned. It returns "" where Verify's error says it all. Its text holds no
-// secret and no signature and is for the log, not for the answer. It takes up to
+// matches it, or what it carries in the place of a signature, and the definition's
+// hint. err is what Verify returned. It returns "" where Verify's error says it all. Its
+// text holds no secret and no signature and is for the log, not for the answer. It takes up to
 // a tenth of a second for each secret: call it for a few failures a minute, not for each.
 func (v *Verifier) Explain(r Request, err error) string {
 	if err == nil || errors.Is(err, ErrOutsideWindow) {
 		return ""
 	}
+	if errors.Is(err, ErrKeysUnavailable) {
+		return v.def.signature.hint
+	}
 	for i, secret := range v.secrets {
-		if found := Constructions(r, secret); len(found) > 0 {
-			which := "this secret"
-			if len(v.secrets) > 1 {
-				which = fmt.Sprintf("secret %d of %d", i+1, len(v.secrets))
-			}
-			return v.def.difference(found[0], which)
+		which := "this secret"
+		if len(v.secrets) > 1 {
+			which = fmt.Sprintf("secret %d of %d", i+1, len(v.secrets))
 		}
+		found := Constructions(r, secret)
+		if len(found) == 0 {
+			continue
+		}
+		words := v.def.difference(found[0], which, strings.HasPrefix(secret.Reveal(), v.def.signature.secretPrefix))
+		if names := without(Matching(r, secret), v.def.name); len(names) > 0 {
+			words = fmt.Sprintf("with %s the request is right by the built-in definition %s: is it the source's provider? Else: %s", which, strings.Join(names, " or "), words)
+		}
+		return words
 	}
 	if errors.Is(err, ErrNoSignature) {
 		if like := signatureLike(r); like != "" {
@@ -31,14 +41,27 @@ func (v *Verifier) Explain(r Request, err error) string {
 		}
 		return "the request carries nothing that looks like a signature: is the URL the provider's, or a browser's?"
 	}
-	if errors.Is(err, ErrBadSignature) {
-		return "no construction that is known matches either: the secret is another one (of another environment, or an API key in its place), or something changed the body on the way"
+	if !errors.Is(err, ErrBadSignature) {
+		return ""
 	}
-	return ""
+	words := "no construction that is known matches either: the secret is another one (of another environment, or an API key in its place), or something changed the body on the way"
+	if v.def.signature.scheme == "jwt" {
+		words = v.def.signature.explainToken(r, err)
+	}
+	if hint := v.def.signature.hint; hint != "" {
+		words = strings.TrimPrefix(words+". "+hint, ". ")
+	}
+	return words
+}
+
+// without returns the list without one name.
+func without(list []string, name string) []string {
+	return slices.DeleteFunc(list, func(s string) bool { return s == name })
 }
 
 // difference says what in the definition or the secret makes the construction fail.
-func (d *Definition) difference(c Construction, which string) string {
+// prefixed is whether the secret begins with the definition's secret_prefix.
+func (d *Definition) difference(c Construction, which string, prefixed bool) string {
 	s := d.signature
 	if len(c.Caveats) > 0 {
 		return "the signature matches " + which + ", but: " + strings.Join(c.Caveats, "; ")
@@ -58,13 +81,14 @@ func (d *Definition) difference(c Construction, which string) string {
 			parts = append(parts, fmt.Sprintf("%s %s where the definition says %q", key, yamlText(want), has))
 		}
 	}
-	if c.SecretEncoding != s.secretEncoding || c.SecretPrefix != "" && c.SecretPrefix != s.secretPrefix {
+	takenOff := prefixed && s.secretPrefix != "" && c.SecretPrefix == "" // by the definition, and not by the sender
+	if c.SecretEncoding != s.secretEncoding || takenOff || c.SecretPrefix != "" && c.SecretPrefix != s.secretPrefix {
 		form := map[string]string{"base64": "the base64 form", "hex": "the hexadecimal form", "utf8": "a text that is not decoded"}[c.SecretEncoding]
 		if c.SecretPrefix != "" {
 			form += " after " + c.SecretPrefix
 		}
 		parts = append(parts, fmt.Sprintf("%s looks like %s: with secret_encoding %s%s the signature matches",
-			which, form, c.SecretEncoding, prefixHint(c.SecretPrefix)))
+			which, form, c.SecretEncoding, prefixHint(c.SecretPrefix, takenOff)))
 	}
 	add("header", c.Header, s.header)
 	add("algorithm", c.Algorithm, s.algorithm)
@@ -72,7 +96,7 @@ func (d *Definition) difference(c Construction, which string) string {
 		add("encoding", c.Encoding, s.encoding)
 	}
 	add("content", c.Content, s.template())
-	if c.Prefix != "" && c.Separator == "" {
+	if c.Prefix != "" && c.Separator == "" && c.Prefix != s.key+"=" {
 		add("prefix", c.Prefix, s.prefix)
 	}
 	if c.Key != "" {
@@ -84,11 +108,14 @@ func (d *Definition) difference(c Construction, which string) string {
 	return strings.Join(parts, "; ")
 }
 
-func prefixHint(prefix string) string {
-	if prefix == "" {
-		return ""
+func prefixHint(prefix string, takenOff bool) string {
+	switch {
+	case prefix != "":
+		return " and secret_prefix " + prefix
+	case takenOff:
+		return " and without secret_prefix"
 	}
-	return " and secret_prefix " + prefix
+	return ""
 }
 
 // template is the content as the definition spells it.

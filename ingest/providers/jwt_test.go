@@ -278,3 +278,32 @@ func swapPart(token string, i int, text string) string {
 }
 
 func swapLast(token, last string) string { return token[:strings.LastIndexByte(token, '.')+1] + last }
+
+// TestJWTExplain has a body that became another on the way, and a hint.
+func TestJWTExplain(t *testing.T) {
+	at := time.Unix(1_700_000_000, 0)
+	s, other := newSigner(t), newSigner(t)
+	d := define(t, jwtSignature+"\nhint: The secret is client_id:secret.")
+	v, err := d.NewVerifier([]Secret{NewSecret("id:s")}, FetchKeys(&keyServer{keys: map[string]string{"k": s.jwk("k"), "other": other.jwk("other")}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := []byte(`{"a":1}`)
+	for name, c := range map[string]struct {
+		r    Request
+		body string
+		want string
+	}{
+		"formatted":   {s.request("k", signed, at), `{ "a": 1 }`, "the compact form of this one"},
+		"newline":     {s.request("k", signed, at), `{"a":1}` + "\n", "no newline at its end"},
+		"changed":     {s.request("k", signed, at), `{"a":2}`, "changed the body on the way"},
+		"another key": {other.request("k", signed, at), `{"a":1}`, "The secret is client_id:secret."},
+		"no key":      {s.request("none", signed, at), `{"a":1}`, "The secret is client_id:secret."},
+	} {
+		c.r.Body = []byte(c.body)
+		_, err := v.Verify(c.r, at)
+		if got := v.Explain(c.r, err); err == nil || !strings.Contains(got, c.want) || !strings.Contains(got, "The secret is") {
+			t.Errorf("%s: %v: %q, want %q", name, err, got, c.want)
+		}
+	}
+}

@@ -115,6 +115,9 @@ func (s *search) forms() []secretForm {
 		add(trimmed, "", "the configured secret has white space around it that does not belong to it")
 	} else {
 		out = append(out, secretForm{[]byte(s.secret + "\n"), "utf8", "", "the sender's secret ends with a newline"})
+		if !strings.HasPrefix(s.secret, "whsec_") {
+			out = append(out, secretForm{[]byte("whsec_" + s.secret), "utf8", "", "the sender's secret begins with whsec_, which the configured one lacks: this sender uses it as it is"})
+		}
 	}
 	return out
 }
