@@ -139,7 +139,7 @@ func settings(c *config.Config) []setting {
 			tolerance = s.Tolerance.String()
 		}
 		out = append(out,
-			setting{in + "provider", s.Provider},
+			setting{in + "provider", s.ProviderWords()},
 			setting{in + "secrets", secrets},
 			setting{in + "headers", or(strings.Join(s.Headers, ", "), "none")},
 			setting{in + "max_body", config.FormatSize(s.MaxBody)},

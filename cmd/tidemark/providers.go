@@ -2,10 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -61,8 +59,10 @@ func newProvidersList(a *app) *cobra.Command {
 func newProvidersShow(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:               "show NAME|FILE",
-		Short:             "Print a definition, to read it or to begin your own from it",
-		Example:           "  tidemark providers show makini > makini-mine.yaml",
+		Short: "Print a definition, to read it or to begin your own from it",
+		Long: `Print a definition, to read it or to begin your own from it. One that extends another is printed as what the
+two make together: a definition that stands by itself, without comments.`,
+		Example: "  tidemark providers show makini > makini-mine.yaml\n  tidemark providers show ./acme.yaml",
 		Args:              exactly("NAME|FILE"),
 		ValidArgsFunction: completeDefinition,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -70,17 +70,16 @@ func newProvidersShow(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, err := definitionText(args[0])
-			if err != nil {
-				return err
-			}
 			if a.format != formatJSON && a.format != formatJSONL {
-				_, err = a.stdout.Write(text)
+				if bases := d.Extends(); len(bases) > 0 {
+					fmt.Fprintf(a.stderr, "%s extends %s: this is what they make together\n", inert(args[0]), inert(strings.Join(bases, ", which extends ")))
+				}
+				_, err = a.stdout.Write(d.Text())
 				return err
 			}
 			out, err := json.Marshal(map[string]any{
 				"name": d.Name(), "title": d.Title(), "assumed": d.Assumed(), "notes": d.Notes(), "digest": d.Digest(),
-				"signature": d.Scheme(), "keep_headers": d.KeepHeaders(), "token_in_path": d.TokenInPath(), "text": string(text),
+				"signature": d.Scheme(), "keep_headers": d.KeepHeaders(), "token_in_path": d.TokenInPath(), "extends": d.Extends(), "text": string(d.Text()),
 			})
 			if err != nil {
 				return err
@@ -97,17 +96,6 @@ func loadDefinition(nameOrPath string) (*providers.Definition, error) {
 		return nil, usage(err, "a definition to begin from: tidemark providers show makini")
 	}
 	return d, nil
-}
-
-func definitionText(nameOrPath string) ([]byte, error) {
-	if slices.Contains(providers.Builtin(), nameOrPath) {
-		return providers.Source(nameOrPath)
-	}
-	text, err := os.ReadFile(nameOrPath)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("read the definition %s", nameOrPath), err)
-	}
-	return text, nil
 }
 
 func completeDefinition(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

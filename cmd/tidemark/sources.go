@@ -43,7 +43,7 @@ func openSources(cfg *config.Config) ([]source, error) {
 }
 
 func (s *source) open(dataDir string) (err error) {
-	if s.def, err = providers.Load(s.Provider); err != nil {
+	if s.def, err = s.Definition(); err != nil {
 		return err
 	}
 	secrets := s.Secrets
@@ -69,7 +69,7 @@ func (s *source) open(dataDir string) (err error) {
 	}
 	verifying := s.def
 	if s.Tolerance > 0 {
-		if verifying, err = withTolerance(s.Provider, s.Tolerance); err != nil {
+		if verifying, err = s.def.WithTolerance(s.Tolerance); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidemark-dev/tidemark/api"
+	"github.com/tidemark-dev/tidemark/ingest/providers"
 	"github.com/tidemark-dev/tidemark/projections/connections"
 	"github.com/tidemark-dev/tidemark/projections/whatif"
 )
@@ -77,11 +77,12 @@ func (t *sampling) request(ctx context.Context, a *app, c *client) (r api.TryReq
 		}
 	}
 	if t.whatIf != "" {
-		text, err := os.ReadFile(t.whatIf)
+		d, err := providers.Load(t.whatIf)
 		if err != nil {
 			return r, usage(err, "")
 		}
-		r.Definition, r.Name = string(text), filepath.Base(t.whatIf)
+		// The server reads no file: it is sent what the definition and those that it extends make together.
+		r.Definition, r.Name = string(d.Text()), filepath.Base(t.whatIf)
 	}
 	if r.Source == "" {
 		r.Source, err = a.onlySource(ctx, c)

@@ -41,7 +41,7 @@ func TestUserGuide(t *testing.T) {
 		t.Errorf("%+v, %v", o, err)
 	}
 
-	keys := []string{"title", "assumed", "notes", "on_failure", "keep_headers", "sensitive", "redact", "form_field", "time_unit", "time_zone", "sequence", "type_prefix", "when", "set", "reason", "code", "message", "request_id", "expires_at"}
+	keys := []string{"extends", "rules_first", "title", "assumed", "notes", "on_failure", "keep_headers", "sensitive", "redact", "form_field", "time_unit", "time_zone", "sequence", "type_prefix", "when", "set", "reason", "code", "message", "request_id", "expires_at"}
 	for _, list := range signatureKeys {
 		keys = append(keys, list...)
 	}

@@ -112,8 +112,11 @@ type Log struct {
 type Source struct {
 	// Name is [a-z0-9] then [a-z0-9_-], at most 64 bytes.
 	Name string
-	// Provider is the name of a built-in definition, or the path of a file.
+	// Provider is the name of a built-in definition, or the path of a file; "" where
+	// the definition stands in the configuration itself.
 	Provider string
+	// Inline is the definition that stands in the configuration, nil where Provider names one.
+	Inline *providers.Inline
 	// Secrets prove a sender; any one of them will do, so that they can be rotated.
 	Secrets []providers.Secret
 	// Headers are kept beside the body, further to those that the definition needs.

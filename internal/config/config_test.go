@@ -231,6 +231,98 @@ func TestAllErrorsAtOnce(t *testing.T) {
 	}
 }
 
+// TestInlineProvider: a definition that stands in the configuration itself.
+func TestInlineProvider(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "base.yaml"), []byte("extends: makini\nname: base\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := `sources:
+  acme:
+    provider: {extends: makini, signature: {header: "${HEADER}"}}
+    secrets: [s]
+  beta:
+    provider:
+      extends: ./base.yaml
+      title: a $${b}
+      signature: &sig
+        header: x-${HEADER}
+  gamma:
+    provider:
+      name: whole
+      signature: {scheme: none}
+      mapping: {type: body.t, connection: body.c}
+  delta:
+    provider: {extends: makini, signature: *sig}
+`
+	path := filepath.Join(dir, "tidemark.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// What the variable holds is taken as it is, also where an alias brings the value in again.
+	c, err := Load(path, env("HEADER", "X-Acme"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	headers := []string{"X-Acme", "X-X-Acme", "", "X-X-Acme"}
+	words := []string{"makini, with what stands here", "./base.yaml, with what stands here", "defined here", "makini, with what stands here"}
+	names := []string{"makini", "base", "whole", "makini"}
+	for i, s := range c.Sources {
+		d, err := s.Definition()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Provider != "" || s.ProviderWords() != words[i] || d.Name() != names[i] {
+			t.Errorf("%s: %q %q %q", s.Name, s.Provider, s.ProviderWords(), d.Name())
+		}
+		if headers[i] == "" {
+			continue
+		}
+		h, err := d.Sign(providers.NewSecret("s"), "", time.Time{}, nil)
+		if err != nil || h.Get(headers[i]) == "" {
+			t.Errorf("%s: signed as %v, %v", s.Name, h, err)
+		}
+	}
+	if d, err := c.Sources[1].Definition(); err != nil || d.Title() != "a ${b}" {
+		t.Errorf("%v, %v", d, err)
+	}
+	for value, want := range map[string]string{
+		"{extends: makinni}":                      ":3:25: extends: no built-in provider definition is called \"makinni\"; did you mean \"makini\"?",
+		"{extends: makini, signature: {hedr: X}}": ":3:45: signature: unknown key \"hedr\"; did you mean \"header\"?",
+		"{extends: nothing.yaml}":                 ":3:25: extends: reading a provider definition: open ",
+	} {
+		if err := os.WriteFile(path, []byte("sources:\n  a:\n    provider: "+value+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Load(path, env())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Sources[0].Definition(); err == nil || !strings.HasPrefix(err.Error(), path+want) {
+			t.Errorf("%s: %v, want %s", value, err, want)
+		}
+	}
+	for value, want := range map[string]string{
+		"{extends: '${NOT_SET}'}":     "environment variable NOT_SET is not set",
+		"[makini]":                    "this is a list, and one value is wanted",
+		"&p {extends: makini, a: *p}": "", // told when it is loaded
+	} {
+		c, err := load(t, "sources:\n  a:\n    provider: "+value+"\n")
+		if want == "" {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err = c.Sources[0].Definition(); err == nil {
+				t.Error("an alias that contains itself is accepted")
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", value, err, want)
+		}
+	}
+}
+
 func TestAliases(t *testing.T) {
 	c, err := load(t, "sources:\n  a: &a {provider: makini, secrets: [x]}\n  b: *a\n")
 	if err != nil || len(c.Sources) != 2 || c.Sources[1].Name != "b" || c.Sources[1].Provider != "makini" {

@@ -20,6 +20,8 @@ type decoder struct {
 	text    []string
 	environ func(string) (string, bool)
 	errs    []*Error
+	// expanded are the values in definitions that hold already what they stand for.
+	expanded map[*yaml.Node]bool
 }
 
 // node is a value in the file with the path of keys that leads to it.

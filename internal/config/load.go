@@ -52,10 +52,11 @@ func Load(path string, environ func(string) (string, bool)) (*Config, error) {
 	cfg.File = path
 	cfg.lines = map[string]int{}
 	d := &decoder{
-		cfg:     cfg,
-		dir:     filepath.Dir(path),
-		text:    strings.Split(string(data), "\n"),
-		environ: environ,
+		cfg:      cfg,
+		dir:      filepath.Dir(path),
+		text:     strings.Split(string(data), "\n"),
+		environ:  environ,
+		expanded: map[*yaml.Node]bool{},
 	}
 	if root, ok := d.parse(data); ok {
 		d.group(node{Node: root}, cfg.schema())

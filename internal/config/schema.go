@@ -70,24 +70,12 @@ func (c *Config) schema() fields {
 
 func (s *Source) schema() fields {
 	return fields{
-		"provider": {set: func(d *decoder, v node) {
-			if p, ok := d.scalar(v); ok {
-				s.Provider = p
-				if isPath(p) {
-					s.Provider = d.path(p)
-				}
-			}
-		}},
+		"provider":  {set: func(d *decoder, v node) { s.provider(d, v) }},
 		"secrets":   {set: func(d *decoder, v node) { s.Secrets = d.secrets(v) }},
 		"headers":   {set: func(d *decoder, v node) { s.Headers = d.headers(v) }},
 		"max_body":  size(&s.MaxBody),
 		"tolerance": {set: func(d *decoder, v node) { s.Tolerance = d.duration(v) }},
 	}
-}
-
-// isPath tells a definition of the user's own from the name of a built-in one.
-func isPath(provider string) bool {
-	return strings.ContainsAny(provider, `/\`) || strings.HasSuffix(provider, ".yaml") || strings.HasSuffix(provider, ".yml")
 }
 
 // sources reads the entry points. A file that has the key must have a source:
@@ -102,7 +90,7 @@ func (d *decoder) sources(v node) {
 		s := Source{Name: k.Value, MaxBody: DefaultMaxBody, Where: fmt.Sprintf("%s:%d", d.cfg.File, k.Line)}
 		before := len(d.errs)
 		d.group(val, s.schema())
-		if s.Provider == "" && len(d.errs) == before {
+		if s.Provider == "" && s.Inline == nil && len(d.errs) == before {
 			d.fail(k, "a source needs a provider: a built-in one (provider: makini; `tidemark providers list` shows all) or the path of a file")
 		}
 		d.cfg.Sources = append(d.cfg.Sources, s)
