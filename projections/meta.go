@@ -46,7 +46,7 @@ type Generation struct {
 	// Name is the name of the directory that a rebuild made; "" of one that never was rebuilt.
 	Name   string `json:"name,omitempty"`
 	Format int    `json:"format"`
-	// Definitions holds the digest of each source's definition.
+	// Definitions holds the digest of each source's definition, or Several.
 	Definitions map[string]string `json:"definitions"`
 	Checkpoint  Checkpoint        `json:"checkpoint"`
 	Stats       Stats             `json:"stats"`

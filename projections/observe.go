@@ -34,7 +34,7 @@ type Observer struct {
 func NewObserver(definitions map[string]*providers.Definition) *Observer {
 	o := &Observer{mappers: map[string]*providers.Mapper{}}
 	for source, d := range definitions {
-		o.mappers[source] = d.NewMapper()
+		o.define(source, d)
 	}
 	o.header = func(name string) string {
 		for _, h := range o.headers {
@@ -46,6 +46,9 @@ func NewObserver(definitions map[string]*providers.Definition) *Observer {
 	}
 	return o
 }
+
+// define lets the events of a source be read by a definition from now on.
+func (o *Observer) define(source string, d *providers.Definition) { o.mappers[source] = d.NewMapper() }
 
 // Observe reads the observation out of an event, or says why it belongs in the
 // quarantine.

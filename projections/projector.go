@@ -25,7 +25,10 @@ type Projector struct {
 	db       *kv.DB
 	observer *Observer
 
-	outdated []string
+	definitions map[string]*providers.Definition // what each source's events are read by
+	// outdated are the sources that Outdated names; true where their events were read
+	// by another definition, false where they are in the quarantine for lack of one.
+	outdated map[string]bool
 
 	done meta // as the directory has it
 	next meta // with the batch at hand
@@ -63,25 +66,15 @@ func NewProjector(db *kv.DB, definitions map[string]*providers.Definition) (*Pro
 	if m.Format != Format {
 		return nil, fmt.Errorf("%w: it has format %d and this program writes %d", ErrOtherVersion, m.Format, Format)
 	}
-	p := &Projector{db: db, done: m, observer: NewObserver(definitions), batch: db.Batch(),
+	p := &Projector{db: db, done: m, observer: NewObserver(nil), batch: db.Batch(),
+		definitions: map[string]*providers.Definition{}, outdated: map[string]bool{},
 		rows: map[timeline.Conn]*connections.Row{},
 		seen: seen{filter: NewFilter(seenBytes), loaded: make(chan *Filter, 1), whole: m.Checkpoint.Position == 0}}
 	for source, d := range definitions {
-		was, known := p.done.Definitions[source]
-		if !known {
-			// Events of a source without a definition went into the quarantine.
-			if known, err = quarantined(db.Reader, &p.done, source); err != nil {
-				return nil, err
-			}
-		}
-		switch {
-		case !known:
-			p.done.Definitions[source] = d.Digest()
-		case was != d.Digest():
-			p.outdated = append(p.outdated, source)
+		if err := p.Define(source, d); err != nil {
+			return nil, err
 		}
 	}
-	slices.Sort(p.outdated)
 	p.writer = timeline.NewWriter(db.Reader, p.batch)
 	p.reset()
 	return p, nil
@@ -105,10 +98,6 @@ func (p *Projector) Checkpoint() Checkpoint { return p.done.Checkpoint }
 
 // Stats returns what the directory holds, the batch at hand left out.
 func (p *Projector) Stats() Stats { return p.done.Stats }
-
-// Outdated names the sources whose definition is another than the one the
-// directory was made with, or that have events in the quarantine from before they had one. Their new events are mapped by the new one; only a rebuild does the same to the old.
-func (p *Projector) Outdated() []string { return p.outdated }
 
 // Pending returns the number of events in the batch at hand.
 func (p *Projector) Pending() int { return p.events }
@@ -149,7 +138,7 @@ func (p *Projector) Add(g *eventstore.Group) error {
 
 // event decides one event's fate. before holds those of the events before it in its group.
 func (p *Projector) event(e *eventstore.Event, position uint64, index uint32, before []outcome) (outcome, error) {
-	obs, bad, err := p.observer.Observe(e)
+	obs, bad, err := p.observe(e)
 	if err != nil {
 		return outcome{}, err
 	}

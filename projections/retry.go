@@ -170,7 +170,7 @@ func (s *retryBatch) event(ctx context.Context, q *Quarantine) (*eventstore.Even
 func (s *retryBatch) retry(e *eventstore.Event, q *Quarantine) error {
 	p := s.p
 	s.Result.Tried++
-	obs, bad, err := p.observer.Observe(e)
+	obs, bad, err := p.observe(e)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package generations
 
 import (
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -9,7 +10,7 @@ import (
 	"github.com/tidemark-dev/tidemark/ingest/providers"
 )
 
-// Policy is what a start does that finds other definitions than those that the
+// Policy is what is done where other definitions are in force than those that the
 // serving generation was made with. It serves in any case, and says so.
 type Policy string
 
@@ -23,47 +24,75 @@ const (
 	Off Policy = "off"
 )
 
-// outdated begins a rebuild, by the policy, where the serving generation was made
-// with other definitions.
-func (s *Set) outdated() {
-	changed := s.serving.projector.Outdated()
-	if len(changed) == 0 || s.job.State.unfinished() {
-		return
+// Who reads new events until a rebuild: at a start the definitions in force, for the
+// former ones are not at hand any more.
+const (
+	atStart    = "definitions have changed: the projections made with the former ones go on serving; "
+	whileItRan = "definitions have changed: the projections made with the former ones go on serving, and read new events by them; "
+)
+
+// outdated begins a rebuild, by the policy, where other definitions are in force
+// than the serving generation has. It reports whether it did. The serving generation's projector
+// must not be in use.
+func (s *Set) outdated(serves string) (begun bool) {
+	s.mu.Lock()
+	changed, gone, policy := s.outdatedNow(), s.unconfigured(), s.o.OnChange
+	declined := maps.Equal(s.current.Declined, digests(s.definitions))
+	busy := s.job.State.unfinished()
+	s.mu.Unlock()
+	if len(changed) == 0 || busy {
+		return false
 	}
 	r := Request{Reason: "changed definitions: " + strings.Join(changed, ", ")}
 	if len(r.Reason) > 200 {
 		r.Reason = "changed definitions"
 	}
 	log := s.o.Logger.With(slog.Any("sources", changed))
-	const serves = "definitions have changed: the projections made with the former ones go on serving; "
-	gone := s.unconfigured()
 	switch {
-	case maps.Equal(s.current.Declined, s.digests()):
+	case declined:
 		log.Warn(serves + "a rebuild with the new ones was cancelled or rolled back, so none is begun; to begin one: tidemark rebuild")
-		return
-	case s.o.OnChange == Off:
+		return false
+	case policy == Off:
 		log.Warn(serves + "to make new ones: tidemark rebuild")
-		return
+		return false
 	case len(gone) > 0:
 		r.Review = true
 		log.Warn(serves+"new ones are made in the background and wait for review, for sources that are no longer configured would lose their connections", slog.Any("not_configured", gone))
-	case s.o.OnChange == ReviewFirst:
+	case policy == ReviewFirst:
 		r.Review = true
 		log.Warn(serves + "new ones are made in the background and wait for review: tidemark rebuild status")
 	default:
 		log.Warn(serves + "new ones are made in the background and take over when they are complete")
 	}
-	if _, err := s.Start(r); err != nil {
+	_, err := s.Start(r)
+	if errors.Is(err, ErrBusy) {
+		return true // somebody was faster, and it reads by the same ones
+	}
+	if err != nil {
 		s.o.Logger.Error("the rebuild could not be begun", slog.Any("error", err))
 	}
+	return err == nil
+}
+
+// outdatedNow names the sources whose events the serving generation reads, or has
+// read, by another definition than the one in force. s.mu is held.
+func (s *Set) outdatedNow() []string {
+	out := append([]string{}, s.serving.outdated...)
+	for source, d := range s.definitions {
+		if by := s.serving.definitions[source]; by != nil && by.Digest() != d.Digest() {
+			out = append(out, source)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // unconfigured names the sources that the serving generation has connections of
-// and no definition is given for.
+// and no definition is in force for. s.mu is held.
 func (s *Set) unconfigured() []string {
 	var gone []string
 	for source, n := range s.serving.projector.Stats().BySource {
-		if s.o.Definitions[source] == nil && n > 0 {
+		if s.definitions[source] == nil && n > 0 {
 			gone = append(gone, source)
 		}
 	}
@@ -80,20 +109,30 @@ func (s *Set) settleJob() {
 	switch {
 	case s.job.Generation == s.current.Serving: // it took over, and only saying so was left
 		s.job.State = Promoted
-	case s.job.State != Promoting && !s.job.Request.Refold && !maps.Equal(s.job.Definitions, s.digests()):
+	case s.job.State != Promoting && !s.job.Request.Refold && !maps.Equal(s.job.Definitions, digests(s.definitions)):
 		s.o.Logger.Warn("the rebuild under way is given up: it was begun with other definitions", slog.Any("rebuild", s.job.ID))
 		s.job.State, s.job.Error = Cancelled, "the definitions changed while it was under way"
 	default:
 		return
 	}
+	s.ended()
+}
+
+// ended notes when the job came to its end. s.mu is held, or nobody else has s yet.
+func (s *Set) ended() {
 	s.job.EndedAt, s.job.Paused = s.o.Now().UTC(), false
 	if err := s.save(); err != nil {
 		s.o.Logger.Warn("the rebuild's end could not be kept", slog.Any("error", err))
 	}
 }
 
-// Definitions are those in force, by source. They must not be changed.
-func (s *Set) Definitions() map[string]*providers.Definition { return s.o.Definitions }
+// Definitions are those that the serving generation reads events by, by source: those
+// in force but for what Status calls outdated. They must not be changed.
+func (s *Set) Definitions() map[string]*providers.Definition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.serving.definitions
+}
 
 // Status is what serves, and what could.
 type Status struct {
@@ -110,7 +149,7 @@ type Status struct {
 func (s *Set) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{Serving: s.serving.name, Previous: s.current.Previous, Outdated: append([]string{}, s.serving.projector.Outdated()...)}
+	st := Status{Serving: s.serving.name, Previous: s.current.Previous, Outdated: s.outdatedNow()}
 	if s.job.ID != "" {
 		j := s.job
 		st.Job = &j

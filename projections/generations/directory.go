@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+
+	"github.com/tidemark-dev/tidemark/ingest/providers"
 )
 
 // current says which generation serves. It is replaced whole, so a crash leaves
@@ -65,10 +67,10 @@ func (s *Set) nextName() string {
 	return fmt.Sprintf("g%06d", next)
 }
 
-// digests names the definitions in force.
-func (s *Set) digests() map[string]string {
+// digests names definitions.
+func digests(definitions map[string]*providers.Definition) map[string]string {
 	d := map[string]string{}
-	for source, def := range s.o.Definitions {
+	for source, def := range definitions {
 		d[source] = def.Digest()
 	}
 	return d
@@ -77,7 +79,7 @@ func (s *Set) digests() map[string]string {
 // decline notes that the definitions in force are not to begin a rebuild by
 // themselves. s.mu is held.
 func (s *Set) decline() {
-	s.current.Declined = s.digests()
+	s.current.Declined = digests(s.definitions)
 	if err := writeFile(s.path(currentFile), s.current); err != nil {
 		s.o.Logger.Warn("the next start may begin the rebuild again", slog.Any("error", err))
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/tidemark-dev/tidemark/ingest/providers"
 	"github.com/tidemark-dev/tidemark/projections"
 	"github.com/tidemark-dev/tidemark/projections/kv"
 )
@@ -13,6 +14,10 @@ type generation struct {
 	name      string
 	db        *kv.DB
 	projector *projections.Projector
+	// definitions are what its events are read by, and outdated is the projector's Outdated.
+	// Of the serving generation they change with the Set's mu held.
+	definitions map[string]*providers.Definition
+	outdated    []string
 	// damage is why its rows cannot be trusted, nil while they can. The Set's mu is held.
 	damage error
 
@@ -43,11 +48,22 @@ func (s *Set) openUnmarked(name string) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := projections.NewProjector(db, s.o.Definitions)
+	made, _, err := projections.LoadGeneration(db.Reader)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &generation{name: name, db: db, projector: p, holds: 1, idle: make(chan struct{})}, nil
+	p, err := projections.NewProjector(db, s.definitionsOf(made.Definitions))
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	g := &generation{name: name, db: db, projector: p, holds: 1, idle: make(chan struct{})}
+	g.note()
+	return g, nil
+}
+
+// note takes from the projector what its events are read by. The projector must not be in use.
+func (g *generation) note() {
+	g.definitions, g.outdated = g.projector.Definitions(), g.projector.Outdated()
 }
 
 func (g *generation) hold() {

@@ -147,7 +147,8 @@ func (s *Set) Start(r Request) (Job, error) {
 	}
 	now := s.o.Now().UTC()
 	name := s.nextName()
-	s.job = Job{ID: "rb-" + name[1:], Request: r, Generation: name, State: Building, StartedAt: now, Definitions: s.digests()}
+	s.jobBy = s.expected(r)
+	s.job = Job{ID: "rb-" + name[1:], Request: r, Generation: name, State: Building, StartedAt: now, Definitions: digests(s.jobBy)}
 	if err := s.save(); err != nil {
 		return s.job, err
 	}
@@ -165,10 +166,14 @@ func (s *Set) Job(id string) (Job, error) {
 	return s.job, nil
 }
 
-// update changes the job, keeps it, and returns it.
-func (s *Set) update(f func(*Job)) (Job, error) {
+// update changes the job of that id, keeps it, and returns it. One that was given
+// up, and has another in its place by now, is not touched any more.
+func (s *Set) update(id string, f func(*Job)) (Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.job.ID != id {
+		return Job{ID: id, State: Cancelled}, nil
+	}
 	f(&s.job)
 	return s.job, s.save()
 }

@@ -32,6 +32,7 @@ func (s *Set) RetryQuarantine(ctx context.Context) (projections.Retried, error) 
 			return r.Result, fmt.Errorf("retry the quarantine: %w", err)
 		}
 	}
+	r.Result.Outdated = s.Status().Outdated
 	if r.Result.Placed+r.Result.Duplicates > 0 {
 		if err := s.takeTurn(ctx, func(context.Context) error { return s.changedBehind() }); err != nil {
 			return r.Result, err

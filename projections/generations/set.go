@@ -22,7 +22,7 @@ type Options struct {
 	// KV is how they are opened; its Fatal is replaced by Fatal below.
 	KV  kv.Options
 	Log eventstore.Reader
-	// Definitions maps each source to what its events mean.
+	// Definitions maps each source to what its events mean, until Redefine.
 	Definitions map[string]*providers.Definition
 	Now         func() time.Time
 	Logger      *slog.Logger
@@ -34,7 +34,7 @@ type Options struct {
 	Fatal func(path string, err error)
 	// Batch bounds the events of a live batch; 0 for projections.DefaultBatch.
 	Batch int
-	// OnChange says what a start does that finds other definitions; "" for Rebuild.
+	// OnChange says what is done about other definitions, at a start and by Redefine; "" for Rebuild.
 	OnChange Policy
 	// Room, if not nil, says why a rebuild must not take more of the disk. It is asked often.
 	Room func() error
@@ -44,13 +44,18 @@ type Options struct {
 type Set struct {
 	o Options
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// definitions are those in force: new generations are made with them. previousBy and jobBy
+	// are those of the generation before the serving one and of the rebuild under way.
+	definitions, previousBy, jobBy map[string]*providers.Definition
+
 	current current
 	serving *generation
 	runner  *projections.Runner
 	retired sync.WaitGroup
 
 	job         Job
+	reconsider  bool // definitions changed while a job was under way that goes on
 	control     control
 	rollingBack bool
 	healed      bool            // a rebuild was begun because of damage
@@ -73,7 +78,7 @@ func Open(o Options) (*Set, error) {
 	if err := os.MkdirAll(o.Root, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of the projections: %w", err)
 	}
-	s := &Set{o: o, turns: make(chan turn), work: make(chan struct{}, 1), left: map[string]bool{}}
+	s := &Set{o: o, definitions: o.Definitions, jobBy: o.Definitions, turns: make(chan turn), work: make(chan struct{}, 1), left: map[string]bool{}}
 	if err := s.loadCurrent(); err != nil {
 		return nil, err
 	}
@@ -100,7 +105,7 @@ func Open(o Options) (*Set, error) {
 		return nil, errors.Join(fmt.Errorf("say which projections serve: %w", err), s.Close())
 	}
 	s.tidy()
-	s.outdated()
+	s.outdated(atStart)
 	return s, nil
 }
 
@@ -215,6 +220,9 @@ func (s *Set) Run(ctx context.Context) error {
 // reader sees the log go back, and lets it serve. The serving one's runner is stopped.
 func (s *Set) takeOver(ctx context.Context, g *generation, declined map[string]string) error {
 	old := s.serving
+	if err := s.complete(g); err != nil {
+		return err
+	}
 	if err := catchUp(ctx, s.o.Log, g.projector, old.projector.Checkpoint().Position); err != nil {
 		return err
 	}
@@ -228,7 +236,7 @@ func (s *Set) takeOver(ctx context.Context, g *generation, declined map[string]s
 	}
 	old.projector.Hub = nil
 	s.mu.Lock()
-	s.current = next
+	s.current, s.previousBy = next, old.definitions
 	s.serve(g)
 	s.mu.Unlock()
 	if s.o.Hub != nil {

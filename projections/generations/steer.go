@@ -140,7 +140,7 @@ func (s *Set) Rollback(ctx context.Context) (from, to string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("open the generation before this one: %w", err)
 	}
-	if err := s.takeTurn(ctx, func(ctx context.Context) error { return s.takeOver(ctx, g, s.digests()) }); err != nil {
+	if err := s.takeTurn(ctx, func(ctx context.Context) error { return s.takeOver(ctx, g, s.digestsInForce()) }); err != nil {
 		return "", "", errors.Join(err, g.close())
 	}
 	s.o.Logger.Info("rolled back: the generation before serves again", slog.Any("from", c.Serving), slog.Any("to", c.Previous))

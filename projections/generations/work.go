@@ -30,16 +30,17 @@ func (s *Set) runJobs(ctx context.Context) {
 		if err != nil || !j.State.unfinished() {
 			continue
 		}
-		if err := s.carryOut(ctx); err != nil && ctx.Err() == nil {
-			s.fail(err)
+		if err := s.carryOut(ctx, j.ID); err != nil && ctx.Err() == nil {
+			s.fail(j.ID, err)
 		}
 		s.heal()
+		s.reconsidered(ctx)
 	}
 }
 
 // fail notes that the job came to its end by err, unless it was cancelled.
-func (s *Set) fail(err error) {
-	_, kept := s.update(func(j *Job) {
+func (s *Set) fail(id string, err error) {
+	_, kept := s.update(id, func(j *Job) {
 		if j.State.unfinished() {
 			j.State, j.Error, j.EndedAt = Failed, err.Error(), s.o.Now().UTC()
 			j.Integrity = errors.Is(err, eventstore.ErrIntegrity) || errors.Is(err, rebuild.ErrIncomplete) || errors.Is(err, kv.ErrDamaged)
@@ -54,13 +55,13 @@ func (s *Set) fail(err error) {
 	s.tidy()
 }
 
-// carryOut takes the job from where it stands to its end.
-func (s *Set) carryOut(ctx context.Context) error {
+// carryOut takes the job of that id from where it stands to its end.
+func (s *Set) carryOut(ctx context.Context, id string) error {
 	ctx, decision := s.control.begin(ctx)
 	defer s.control.end()
 	j := s.taken()
-	if !j.State.unfinished() {
-		return nil
+	if j.ID != id || !j.State.unfinished() {
+		return nil // given up meanwhile; one in its place has its own turn
 	}
 	if j.State == Building || j.State == Comparing {
 		if err := s.build(ctx, j); err != nil {
@@ -98,7 +99,7 @@ func (s *Set) carryOut(ctx context.Context) error {
 		return err
 	}
 	promoted = true
-	_, err = s.update(func(j *Job) { j.State, j.EndedAt = Promoted, s.o.Now().UTC() })
+	_, err = s.update(id, func(j *Job) { j.State, j.EndedAt = Promoted, s.o.Now().UTC() })
 	s.o.Logger.Info("a new generation serves", slog.Any("generation", g.name))
 	return err
 }
@@ -127,9 +128,12 @@ func (s *Set) gate(ctx context.Context) error {
 
 // build makes the generation's directory, from the log or from the local history.
 func (s *Set) build(ctx context.Context, j Job) error {
+	s.mu.Lock()
+	by := s.jobBy
+	s.mu.Unlock()
 	o := rebuild.Options{
-		Dir: s.path(j.Generation), KV: s.o.KV, Log: s.o.Log, Definitions: s.o.Definitions,
-		Gate: s.gate, Progress: s.progress, Now: s.o.Now,
+		Dir: s.path(j.Generation), KV: s.o.KV, Log: s.o.Log, Definitions: by,
+		Gate: s.gate, Progress: func(p rebuild.Progress) { s.progress(j.ID, p) }, Now: s.o.Now,
 	}
 	if err := s.marked(j.Generation); err != nil {
 		return err
@@ -152,7 +156,7 @@ func (s *Set) build(ctx context.Context, j Job) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.update(func(j *Job) {
+	_, err = s.update(j.ID, func(j *Job) {
 		if j.State == Building {
 			j.State, j.Result = Comparing, &result
 		}
@@ -160,9 +164,12 @@ func (s *Set) build(ctx context.Context, j Job) error {
 	return err
 }
 
-func (s *Set) progress(p rebuild.Progress) {
+func (s *Set) progress(id string, p rebuild.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.job.ID != id {
+		return
+	}
 	s.job.Progress, s.job.EtaSeconds = &p, nil
 	if p.Total > p.Done && p.Done > 0 && p.Rate > 0 && p.Events > 0 {
 		perUnit := float64(p.Events) / float64(p.Done)
@@ -187,7 +194,7 @@ func (s *Set) compare(ctx context.Context, j Job, g *generation) (Job, error) {
 	if err == nil || s.damage() == nil || j.Request.DryRun || j.Request.Verify || ctx.Err() != nil {
 		return compared, err
 	}
-	return s.update(func(j *Job) {
+	return s.update(j.ID, func(j *Job) {
 		if j.State.unfinished() {
 			j.State, j.Uncompared = Promoting, s.serving.damage.Error()
 			if j.Request.Review {
@@ -226,13 +233,15 @@ func (s *Set) compared(ctx context.Context, j Job, g *generation) (Job, error) {
 		if verified, err = verify(ctx, old, view); err != nil {
 			return j, err
 		}
-		verified.Outdated = s.Status().Outdated
+		s.mu.Lock()
+		verified.Outdated = s.serving.outdated
+		s.mu.Unlock()
 	}
 	report, err := s.report(ctx, j, old, view)
 	if err != nil {
 		return j, err
 	}
-	return s.update(func(j *Job) {
+	return s.update(j.ID, func(j *Job) {
 		if !j.State.unfinished() {
 			return
 		}
