@@ -11,9 +11,9 @@ import (
 
 // The law holds for every built-in definition, on histories of its own fixtures.
 func TestLawOfDefinitions(t *testing.T) {
-	histories := uint64(8)
+	histories := uint64(3)
 	if os.Getenv("TIDEMARK_LONG") != "" {
-		histories = 60
+		histories = 40
 	}
 	for _, name := range providers.Builtin() {
 		t.Run(name, func(t *testing.T) {

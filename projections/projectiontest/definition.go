@@ -21,7 +21,7 @@ func LawOfDefinition(t T, rng *rand.Rand, d *providers.Definition, samples []Sam
 	t.Helper()
 	sources := []string{"src-0", "src-1"}
 	definitions := map[string]*providers.Definition{"src-0": d, "src-1": d}
-	log, oracle := storeSamples(rng, DrawSamples(rng, samples, sources, 1+rng.IntN(most)))
+	log, oracle := storeSamples(rng, DrawSamples(rng, d, samples, sources, 1+rng.IntN(most)))
 	db := lawOf(t, rng, log, oracle, definitions, 1+rng.IntN(20), 1+rng.IntN(2))
 	if len(oracle.Connections) > 0 {
 		CheckPast(t, rng, db, oracle, 3)
@@ -54,7 +54,7 @@ func storeSamples(rng *rand.Rand, all []Delivered) (*memstore.Store, *Oracle) {
 // same instant) is left out, and then every order of the same events gives the same states.
 func OrderOfDefinition(t T, rng *rand.Rand, d *providers.Definition, samples []Sample, most int) {
 	t.Helper()
-	all := undecided(DrawSamples(rng, samples, []string{"src"}, most))
+	all := undecided(DrawSamples(rng, d, samples, []string{"src"}, most))
 	want := ""
 	for range 3 {
 		rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })

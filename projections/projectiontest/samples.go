@@ -101,7 +101,8 @@ type Delivered struct {
 // which they arrive. Where a sample spells its time or its delivery's id out, they are
 // other ones in each delivery, so that the histories are long and have an order of their own;
 // some deliveries are made again. Receipt spreads over days, about the samples' own times.
-func DrawSamples(rng *rand.Rand, samples []Sample, sources []string, n int) []Delivered {
+func DrawSamples(rng *rand.Rand, d *providers.Definition, samples []Sample, sources []string, n int) []Delivered {
+	m := d.NewMapper()
 	first, last := span(samples)
 	around := last.Sub(first) + 48*time.Hour
 	draw := func() time.Time {
@@ -116,12 +117,12 @@ func DrawSamples(rng *rand.Rand, samples []Sample, sources []string, n int) []De
 		}
 		tie = at
 		s := samples[rng.IntN(len(samples))]
-		if rng.IntN(10) > 0 {
-			s = s.vary(at, i)
+		if varied := s.vary(at, i); rng.IntN(10) > 0 && varied.readBy(m) {
+			s = varied
 		}
-		d := Delivered{Means: s.Means, Event: eventstore.Event{Source: sources[rng.IntN(len(sources))], Verified: "none", Headers: s.Headers, Body: s.Body}}
+		one := Delivered{Means: s.Means, Event: eventstore.Event{Source: sources[rng.IntN(len(sources))], Verified: "none", Headers: s.Headers, Body: s.Body}}
 		for {
-			all = append(all, d)
+			all = append(all, one)
 			if rng.IntN(8) > 0 {
 				break
 			}
@@ -157,8 +158,8 @@ func span(samples []Sample) (first, last time.Time) {
 	return first, last
 }
 
-// vary returns the sample at another time and under another delivery id. What a
-// payload does not spell in a way that can be told apart stays as it is.
+// vary returns the sample at another time and under another delivery id, as far
+// as the payload spells them.
 func (s Sample) vary(at time.Time, i int) Sample {
 	was := s.Means
 	if !was.Occurred.IsZero() {
@@ -172,7 +173,6 @@ func (s Sample) vary(at time.Time, i int) Sample {
 			if from := spell(was.Occurred); s.spells(from) {
 				s = s.replace(from, spell(at))
 				s.Means.Occurred = at
-				break
 			}
 		}
 	}
@@ -181,6 +181,20 @@ func (s Sample) vary(at time.Time, i int) Sample {
 		s = s.replace(s.Means.ID, fmt.Sprintf("%s%04d", s.Means.ID, i))
 	}
 	return s
+}
+
+// readBy reports whether the time and the id are those that the mapping reads: a
+// payload may spell another time alike, and its own in another way.
+func (s *Sample) readBy(m *providers.Mapper) bool {
+	o, err := m.Map(s.Body, func(name string) string {
+		for _, h := range s.Headers {
+			if h.Name == name {
+				return h.Value
+			}
+		}
+		return ""
+	})
+	return err == nil && o.OccurredAt.Equal(s.Means.Occurred) && o.DeliveryID == s.Means.ID
 }
 
 // spells reports whether the text stands in the payload or in a header.
