@@ -14,7 +14,7 @@ func newProviders(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "providers",
 		Short: "List, show and test the definitions of how senders sign and what their payloads mean",
-	}, newProvidersList(a), newProvidersShow(a), newProvidersTest(a))
+	}, newProvidersList(a), newProvidersShow(a), newProvidersTest(a), newProvidersLearn(a))
 }
 
 func newProvidersList(a *app) *cobra.Command {

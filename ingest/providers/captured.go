@@ -9,6 +9,7 @@ import (
 type capturedSignature struct {
 	Construction // header, prefix, separator, key, algorithm, encoding
 	bytes        []byte
+	caveat       string
 }
 
 // capturedPlace is a text that may be an id or a timestamp.
@@ -88,7 +89,27 @@ func (s *search) addSignature(c Construction, text string) {
 			if encoding == "base64" && strings.ContainsAny(text, "-_") {
 				c.Encoding = "base64url"
 			}
-			s.signatures = append(s.signatures, capturedSignature{c, sum})
+			s.signatures = append(s.signatures, capturedSignature{c, sum, ""})
 		}
+		s.addTwiceEncoded(c, algorithm, text)
 	}
+}
+
+// addTwiceEncoded keeps a text that is base64 of the hex of a hash.
+func (s *search) addTwiceEncoded(c Construction, algorithm, text string) {
+	size := hashOf(algorithm)().Size()
+	if len(s.signatures) == searchSignatures || len(text) > 4*size {
+		return
+	}
+	inner, err := decodeBase64(text)
+	sum := make([]byte, size)
+	if err == nil && decodeSignature(sum, string(inner), "hex") {
+		c.Algorithm, c.Encoding = algorithm, "base64"
+		s.signatures = append(s.signatures, capturedSignature{c, sum, "the hash is right and written in hex, and that in base64 once more: no definition describes that"})
+	}
+}
+
+// holdsHex reports whether a header's value ends with a text in hex, of either case.
+func holdsHex(value, text string) bool {
+	return len(value) >= len(text) && strings.EqualFold(value[len(value)-len(text):], text)
 }

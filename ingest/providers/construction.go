@@ -7,13 +7,14 @@ import (
 
 // Construction is a way in which a captured request turns out to be signed.
 type Construction struct {
-	// Scheme is hmac, standard-webhooks, token, basic, or "other" for a way that no definition can describe.
+	// Scheme is hmac, standard-webhooks, jwt, token, basic, or "other" for a way that no definition can describe.
 	Scheme string
 	// Header carries the signature or the token; "" where the path does.
 	Header string
 	// Prefix, Separator and Key are as in a definition.
 	Prefix, Separator, Key string
-	// Algorithm, Encoding and Content are as in a definition.
+	// Algorithm, Encoding and Content are as in a definition; of a JWT Content is the
+	// claim that holds the SHA-256 of the body, "" where none does.
 	Algorithm, Encoding, Content string
 	// IDHeader is the header of {id}; TimestampHeader or TimestampKey is where {timestamp} stands.
 	IDHeader, TimestampHeader, TimestampKey string
@@ -37,9 +38,16 @@ func (c Construction) String() string {
 		}
 	case "basic":
 		s = "HTTP basic authentication with the secret as user:password"
-	case "other":
-		s = fmt.Sprintf("header %s", c.Header)
+	case "jwt":
+		s = fmt.Sprintf("a JWT in the header %s, %s", c.Header, c.Algorithm)
+		if c.Content != "" {
+			s += fmt.Sprintf(", with the SHA-256 of the body as its claim %s", c.Content)
+		}
 	default:
+		if c.Algorithm == "" {
+			s = fmt.Sprintf("header %s", c.Header)
+			break
+		}
 		s = fmt.Sprintf("header %s: HMAC-%s of %s in %s, secret as %s",
 			c.Header, strings.ToUpper(c.Algorithm), c.Content, c.Encoding, c.SecretEncoding)
 		if c.SecretPrefix != "" {

@@ -1,13 +1,9 @@
 package providers
 
 import (
-	"bytes"
 	"crypto/hmac"
-	"crypto/sha256"
 	"net/http"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Bounds of a search: what a request brings is not trusted to be small.
@@ -23,13 +19,19 @@ const (
 // It tries hundreds of ways and takes up to a tenth of a second: it is for
 // people who set a provider up, and for a log that is rate-limited.
 func Constructions(r Request, secret Secret) []Construction {
-	s := &search{request: r, secret: secret.Reveal(), budget: searchBytes}
+	return constructions(r, secret, searchBytes)
+}
+
+// constructions is Constructions with a bound of its own on the bytes that are hashed.
+func constructions(r Request, secret Secret, budget int) []Construction {
+	s := &search{request: r, secret: secret.Reveal(), budget: budget}
 	if s.secret == "" {
 		return nil
 	}
 	s.collect()
 	s.plain()
 	s.hashed()
+	s.unusual()
 	s.sum()
 	return s.found
 }
@@ -122,28 +124,6 @@ func (s *search) forms() []secretForm {
 	return out
 }
 
-// bodyForm is a body that may have been signed.
-type bodyForm struct {
-	body   []byte
-	caveat string
-}
-
-// bodies lists the body and what may have become of it on the way.
-func (s *search) bodies() []bodyForm {
-	body := s.request.Body
-	out := []bodyForm{{body, ""}}
-	if trimmed := bytes.TrimRight(body, "\r\n"); len(trimmed) != len(body) {
-		out = append(out, bodyForm{trimmed, "the signed body has no newline at its end: something added it on the way"})
-	} else {
-		out = append(out, bodyForm{append(body[:len(body):len(body)], '\n'), "the signed body ends with a newline: something cut it off on the way"})
-	}
-	compact := jsontext.Value(bytes.Clone(body))
-	if compact.Compact() == nil && string(compact) != string(body) {
-		out = append(out, bodyForm{compact, "the signed body is the compact form of this one: something formatted it anew on the way"})
-	}
-	return out
-}
-
 // searchTemplates are the contents that are tried, usual ones first.
 var searchTemplates = []string{
 	"{body}", "{timestamp}.{body}", "{id}.{timestamp}.{body}", "v0:{timestamp}:{body}", "{timestamp}:{body}", "{timestamp},{body}",
@@ -155,26 +135,32 @@ func (s *search) hashed() {
 	if len(s.signatures) == 0 {
 		return
 	}
+	forms := s.forms()
 	for _, body := range s.bodies() {
 		for _, template := range searchTemplates {
 			content, err := parseContent(template)
 			if err != nil {
 				panic(err) // the templates are constant and good
 			}
-			probe := signature{content: content}
-			ids, times := []capturedPlace{{}}, []capturedPlace{{}}
-			if probe.has(segID) {
-				ids = s.ids
-			}
-			if probe.has(segTimestamp) {
-				times = s.times
-			}
-			for _, id := range ids {
-				for _, at := range times {
-					for _, form := range s.forms() {
-						s.try(content, template, body, form, id, at)
-					}
-				}
+			s.over(content, template, body, forms)
+		}
+	}
+}
+
+// over tries every reading of the secret with every id and every time.
+func (s *search) over(content []segment, template string, body bodyForm, forms []secretForm) {
+	probe := signature{content: content}
+	ids, times := []capturedPlace{{}}, []capturedPlace{{}}
+	if probe.has(segID) {
+		ids = s.ids
+	}
+	if probe.has(segTimestamp) {
+		times = s.times
+	}
+	for _, id := range ids {
+		for _, at := range times {
+			for _, form := range forms {
+				s.try(content, template, body, form, id, at)
 			}
 		}
 	}
@@ -206,7 +192,7 @@ func (s *search) try(content []segment, template string, body bodyForm, form sec
 		if at.key == "" {
 			c.TimestampHeader = at.header
 		}
-		for _, caveat := range []string{body.caveat, form.caveat} {
+		for _, caveat := range []string{body.caveat, form.caveat, sig.caveat} {
 			if caveat != "" {
 				c.Caveats = append(c.Caveats, caveat)
 			}
@@ -223,15 +209,4 @@ func (c Construction) asStandard() Construction {
 		return Construction{Scheme: "standard-webhooks", Header: c.Header, Caveats: c.Caveats}
 	}
 	return c
-}
-
-// sum looks for a plain hash of secret and body, which is no HMAC.
-func (s *search) sum() {
-	sum := sha256.Sum256(append([]byte(s.secret), s.request.Body...))
-	for _, sig := range s.signatures {
-		if sig.Algorithm == "sha256" && hmac.Equal(sum[:], sig.bytes) {
-			s.found = append(s.found, Construction{Scheme: "other", Header: sig.Header, Caveats: []string{
-				"it is the plain SHA-256 of secret and body, which others can extend (it is no HMAC): take another signature of this sender"}})
-		}
-	}
 }
