@@ -123,7 +123,7 @@ type trial struct {
 // try prints the verdict, and ends in exit code 3 where the event would be refused or quarantined.
 func (a *app) try(t *trial) error {
 	v := verdict{Definition: t.def.Name()}
-	o, err := t.def.NewMapper().Map(t.request.Body, t.request.Header.Get)
+	o, err := t.def.NewMapper().Map(t.def.AsStored(t.request.Body, t.request.Header.Get), t.request.Header.Get)
 	var u *providers.Unplaceable
 	switch {
 	case errors.As(err, &u):

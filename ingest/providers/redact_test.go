@@ -127,6 +127,9 @@ func TestMappingOfRedacted(t *testing.T) {
 			t.Errorf("%d, %+v, %v", n, o, err)
 		}
 	}
+	if o, err := d.NewMapper().Map(d.AsStored([]byte(`{"type":"t","token":"a","note":"b"}`), contentType("")), contentType("")); err != nil || !isRedacted([]byte(o.Connection)) || o.Connection == hashed("a") {
+		t.Errorf("tried on what is sent: %+v, %v", o, err)
+	}
 	if _, err := d.NewMapper().Map([]byte(`{"type":"t","token":"`+secret+`"}`), contentType("")); err == nil || !strings.HasPrefix(err.Error(), CodeSensitive) || strings.Contains(err.Error(), secret) {
 		t.Errorf("an id that is stored in clear: %v", err)
 	}
