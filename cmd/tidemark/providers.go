@@ -14,7 +14,7 @@ func newProviders(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "providers",
 		Short: "List, show and test the definitions of how senders sign and what their payloads mean",
-	}, newProvidersList(a), newProvidersShow(a), newProvidersTest(a), newProvidersLearn(a))
+	}, newProvidersList(a), newProvidersShow(a), newProvidersTest(a), newProvidersLearn(a), newProvidersNew(a))
 }
 
 func newProvidersList(a *app) *cobra.Command {
@@ -58,11 +58,11 @@ func newProvidersList(a *app) *cobra.Command {
 
 func newProvidersShow(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:               "show NAME|FILE",
+		Use:   "show NAME|FILE",
 		Short: "Print a definition, to read it or to begin your own from it",
 		Long: `Print a definition, to read it or to begin your own from it. One that extends another is printed as what the
 two make together: a definition that stands by itself, without comments.`,
-		Example: "  tidemark providers show makini > makini-mine.yaml\n  tidemark providers show ./acme.yaml",
+		Example:           "  tidemark providers show makini > makini-mine.yaml\n  tidemark providers show ./acme.yaml",
 		Args:              exactly("NAME|FILE"),
 		ValidArgsFunction: completeDefinition,
 		RunE: func(_ *cobra.Command, args []string) error {
