@@ -64,6 +64,7 @@ var measurements = []struct {
 	{"large", (*bench).large, true},
 	{"rebuild", (*bench).rebuild, false},
 	{"past", (*bench).past, false},
+	{"mapping", (*bench).mapping, false},
 }
 
 func main() {

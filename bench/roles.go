@@ -14,6 +14,7 @@ import (
 	"github.com/tidemark-dev/tidemark/bench/late"
 	"github.com/tidemark-dev/tidemark/bench/launch"
 	"github.com/tidemark-dev/tidemark/bench/load"
+	"github.com/tidemark-dev/tidemark/bench/mapping"
 	"github.com/tidemark-dev/tidemark/bench/past"
 	"github.com/tidemark-dev/tidemark/bench/peer"
 	"github.com/tidemark-dev/tidemark/bench/rebuilding"
@@ -33,6 +34,7 @@ const (
 	roleHistory = "role:history"
 	roleRebuild = "role:rebuild"
 	rolePast    = "role:past"
+	roleMapping = "role:mapping"
 )
 
 // loadSpec is what a process that puts a load on a server is told.
@@ -79,6 +81,8 @@ func playRole(ctx context.Context, role, spec string) error {
 		return playServer(spec, rebuilding.Spec.Run)
 	case rolePast:
 		return playServer(spec, past.Spec.Run)
+	case roleMapping:
+		return playServer(spec, mapping.Spec.Run)
 	}
 	return fmt.Errorf("no part %q", role)
 }

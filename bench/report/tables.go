@@ -19,6 +19,7 @@ type Figures struct {
 	// Rebuilds are of histories of rising length.
 	Rebuilds []*Rebuild
 	Past     *Past
+	Mapping  *Mapping
 }
 
 // Load reads all measurements in a directory.
@@ -31,6 +32,7 @@ func Load(dir string) (Figures, error) {
 		func() error { return readInto(dir, "late", &f.Late) },
 		func() error { return readInto(dir, "ceilings", &f.Ceilings) },
 		func() error { return readInto(dir, "past", &f.Past) },
+		func() error { return readInto(dir, "mapping", &f.Mapping) },
 		func() (err error) { f.Rebuilds, err = loadRebuilds(dir); return err },
 	} {
 		if err := read(); err != nil {
@@ -83,6 +85,9 @@ func (f Figures) Tables() map[string]string {
 	if f.Past != nil {
 		out["past"] = f.Past.table()
 	}
+	if f.Mapping != nil {
+		out["mapping"] = f.Mapping.table()
+	}
 	return out
 }
 
@@ -117,6 +122,9 @@ func (f Figures) machines() string {
 	}
 	if f.Past != nil {
 		row("the past", f.Past.Measured)
+	}
+	if f.Mapping != nil {
+		row("mapping", f.Mapping.Measured)
 	}
 	if rows == 0 {
 		return ""

@@ -43,6 +43,9 @@ func (f Figures) targets() []target {
 	if f.Past != nil {
 		out = append(out, f.Past.targets()...)
 	}
+	if f.Mapping != nil {
+		out = append(out, f.Mapping.targets()...)
+	}
 	return out
 }
 
