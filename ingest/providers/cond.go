@@ -85,11 +85,11 @@ func (c *cond) eval(m *Mapper) truth {
 	if v.kind == kindAbsent {
 		return isError
 	}
-	return c.compare(v)
+	return c.compare(m, v)
 }
 
 // compare decides about a value that is there.
-func (c *cond) compare(v value) truth {
+func (c *cond) compare(m *Mapper, v value) truth {
 	switch c.op {
 	case opField:
 		if v.kind != kindBool {
@@ -135,6 +135,7 @@ func (c *cond) compare(v value) truth {
 	case opSuffix:
 		return truthOf(len(v.text) >= len(c.text) && string(v.text[len(v.text)-len(c.text):]) == c.text)
 	default:
+		m.doc.work += uint64(len(v.text))
 		return truthOf(bytes.Contains(v.text, []byte(c.text)))
 	}
 }

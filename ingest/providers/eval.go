@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
 )
 
 // kindTime is the kind of an instant that CEL computed.
@@ -38,6 +39,9 @@ func (m *Mapper) node(p path) (n int, ok bool) {
 
 // value resolves a plain path. ok is false where only CEL can.
 func (m *Mapper) value(p path) (v value, ok bool) {
+	if m.spent() {
+		return value{}, false
+	}
 	switch p.root {
 	case rootType:
 		return value{kind: kindString, text: m.typ}, len(p.names) == 0
@@ -49,6 +53,7 @@ func (m *Mapper) value(p path) (v value, ok bool) {
 		if h == "" {
 			return value{}, true
 		}
+		m.doc.work += uint64(len(h))
 		from := len(m.scratch)
 		m.scratch = append(m.scratch, h...)
 		text := m.scratch[from:len(m.scratch):len(m.scratch)]
@@ -73,6 +78,9 @@ func (m *Mapper) value(p path) (v value, ok bool) {
 
 // has decides has(path).
 func (m *Mapper) has(p path) truth {
+	if m.spent() {
+		return askCEL
+	}
 	last := len(p.names) - 1
 	if p.root == rootHeaders && last == 0 {
 		return truthOf(m.header(p.names[0]) != "")
@@ -100,11 +108,11 @@ func (m *Mapper) eval(e *expr) (value, *Unplaceable) {
 		if ok {
 			return v, nil
 		}
-		if e.path.root == rootHeaders {
+		if e.path.root == rootHeaders && !m.spent() {
 			return value{}, e.failed(errors.New("the header is not UTF-8"))
 		}
 	}
-	out, _, err := e.program.Eval((*activation)(m))
+	out, err := m.run(e)
 	if err != nil {
 		if absent, _ := missing(err); absent {
 			return value{}, nil
@@ -126,17 +134,31 @@ func (m *Mapper) holds(e *expr) (bool, *Unplaceable) {
 			return t == isTrue, nil
 		}
 	}
-	out, _, err := e.program.Eval((*activation)(m))
+	out, err := m.run(e)
 	if err != nil {
 		if absent, mismatch := missing(err); absent || mismatch {
 			return false, nil
 		}
-		if len(m.hidden) > 0 { // a condition reads what is hidden, and CEL's errors quote
+		if len(m.hidden) > 0 && !tooCostly(err) { // a condition reads what is hidden, and CEL's errors quote
 			err = errors.New("what went wrong may quote a sensitive field and is not shown")
 		}
 		return false, e.failed(err)
 	}
 	return out == types.True, nil
+}
+
+// run evaluates an expression in CEL.
+func (m *Mapper) run(e *expr) (ref.Val, error) {
+	if m.spent() {
+		return nil, errEventCost
+	}
+	out, details, err := e.program.Eval((*activation)(m))
+	if details != nil {
+		if cost := details.ActualCost(); cost != nil {
+			m.spend(*cost)
+		}
+	}
+	return out, err
 }
 
 // failed says which expression failed and how.

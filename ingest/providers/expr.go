@@ -13,12 +13,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-const (
-	// costLimit bounds one evaluation of one expression: some milliseconds of work.
-	costLimit = 100_000
-	// maxExpression is the longest expression in bytes.
-	maxExpression = 4096
-)
+// maxExpression is the longest expression in bytes.
+const maxExpression = 4096
 
 // variables are what an expression may name, in the order in which a mapping
 // learns them: the type is read without data, data without the type.
@@ -71,7 +67,8 @@ func (c *compiler) env(vars []string) (*cel.Env, error) {
 		return e, nil
 	}
 	opts := []cel.EnvOption{
-		ext.Strings(ext.StringsVersion(4)),
+		ext.Strings(ext.StringsVersion(5)), // the first in which its functions have prices
+		cel.RegexProgramSizeLimit(maxRegexp),
 		cel.ParserExpressionSizeLimit(maxExpression),
 		cel.ParserRecursionLimit(50),
 	}
@@ -118,7 +115,7 @@ func (c *compiler) compile(n *yaml.Node, where string, vars []string, condition 
 	if problem := c.check(ast.NativeRep().Expr()); problem != "" {
 		return nil, c.r.errorf(c.r.spot(scalar), "%s: the expression `%s`: %s", where, source, problem)
 	}
-	program, err := env.Program(ast, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize))
+	program, err := env.Program(ast, guarded(env), cel.CostTracking(pricing{}), cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		return nil, c.r.errorf(c.r.spot(scalar), "%s: the expression `%s`: %v", where, source, err)
 	}

@@ -55,6 +55,7 @@ type document struct {
 	nodes []node
 	stack []frame
 	names []name
+	work  uint64 // names compared and bytes decoded since the text was indexed
 }
 
 // syntaxError says where a body stops being strict JSON.
@@ -84,6 +85,7 @@ func (d *document) member(n int, want string) int {
 	}
 	end := int(d.nodes[n].next)
 	for i := n + 1; i < end; i = int(d.nodes[i+1].next) {
+		d.work++
 		if d.nameIs(&d.nodes[i], want) {
 			if d.nodes[i+1].kind == kindNull {
 				return noNode
@@ -97,6 +99,7 @@ func (d *document) member(n int, want string) int {
 // nameIs reports whether the name at k is want.
 func (d *document) nameIs(k *node, want string) bool {
 	if k.escaped {
+		d.work += uint64(k.end - k.start)
 		return string(d.appendString(nil, k)) == want
 	}
 	return int(k.end-k.start) == len(want)+2 && string(d.text[k.start+1:k.end-1]) == want
@@ -109,6 +112,7 @@ func (d *document) string(n int, scratch []byte) (text, grown []byte) {
 	if !k.escaped {
 		return d.text[k.start+1 : k.end-1], scratch
 	}
+	d.work += uint64(k.end - k.start)
 	from := len(scratch)
 	scratch = d.appendString(scratch, k)
 	return scratch[from:len(scratch):len(scratch)], scratch

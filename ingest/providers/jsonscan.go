@@ -24,7 +24,7 @@ func (d *document) index(text []byte) error {
 	if cap(d.nodes) > keepNodes {
 		*d = document{}
 	}
-	d.text, d.nodes, d.stack, d.names = text, d.nodes[:0], d.stack[:0], d.names[:0]
+	d.text, d.nodes, d.stack, d.names, d.work = text, d.nodes[:0], d.stack[:0], d.names[:0], 0
 	if len(text) >= maxBody {
 		return &syntaxError{0, "the body is too long"}
 	}

@@ -20,6 +20,7 @@ type Mapper struct {
 	data             int           // the node of data
 	celBody, celData [uses]ref.Val // built when CEL first asks
 	use              use
+	cost             uint64 // of CEL, so far
 
 	form    []byte // the document that a form held
 	hidden  []int  // the nodes that must not be shown
@@ -60,7 +61,7 @@ func (m *Mapper) read(body []byte, header func(name string) string) (o Observati
 		return o, err
 	}
 	m.header, m.scratch, m.out = header, m.scratch[:0], m.out[:0]
-	m.typ, m.data = nil, noNode
+	m.typ, m.data, m.cost = nil, noNode, 0
 
 	typ, err := m.text(p.typ, scalarKinds)
 	switch {

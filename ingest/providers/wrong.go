@@ -72,7 +72,7 @@ func explained(problem *common.Error, source string, env *cel.Env, vars []string
 	}
 	message := fmt.Sprintf("undeclared reference to '%s'", name)
 	if strings.Contains(source, name+"(") {
-		if near := nearestOf(name, functions(env)); near != "" {
+		if near := nearestOf(name, functionNames(env)); near != "" {
 			return fmt.Sprintf("%s; did you mean %q?", message, near)
 		}
 		return message + ": there is no such function"
@@ -86,8 +86,8 @@ func explained(problem *common.Error, source string, env *cel.Env, vars []string
 	return fmt.Sprintf("%s; known here: %s", message, strings.Join(vars, ", "))
 }
 
-// functions are the names of all functions and macros that have one.
-func functions(env *cel.Env) []string {
+// functionNames are the names of all functions and macros that have one.
+func functionNames(env *cel.Env) []string {
 	names := map[string]bool{}
 	for name := range env.Functions() {
 		names[name] = true
