@@ -95,32 +95,3 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	}
 }
-
-// BenchmarkFixtures maps each fixture of each definition.
-func BenchmarkFixtures(b *testing.B) {
-	for _, name := range Builtin() {
-		d, err := Load(name)
-		if err != nil {
-			b.Fatal(err)
-		}
-		fixtures, err := BuiltinFixtures(name)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for i := range fixtures.List {
-			x := &fixtures.List[i]
-			kept := map[string]string{}
-			for _, h := range d.KeepHeaders() {
-				kept[h] = x.Header().Get(h)
-			}
-			b.Run(name+"/"+x.Name, func(b *testing.B) {
-				m := d.NewMapper()
-				b.SetBytes(int64(len(x.Body)))
-				b.ReportAllocs()
-				for b.Loop() {
-					_, _ = m.Map(x.Body, func(name string) string { return kept[name] }) // some are to be quarantined
-				}
-			})
-		}
-	}
-}
