@@ -138,8 +138,12 @@ func (h *Handler) shown(e *eventstore.Event) (body []byte, masked string) {
 		return e.Body, "" // no source has a definition here, so none marks anything
 	}
 	n := 0
-	if d := h.o.Rebuilds.Definitions()[e.Source]; d != nil {
-		body, n = d.Mask(e.Body, e.Header)
+	d := h.o.Rebuilds.Defined()[e.Source]
+	if d == nil {
+		d = h.o.Rebuilds.Definitions()[e.Source]
+	}
+	if d != nil {
+		body, n = h.hiding(e.Source, d).Mask(e.Body, e.Header)
 	} else {
 		body, n = providers.MaskWhole() // nobody says what is sensitive in it
 	}
@@ -150,6 +154,12 @@ func (h *Handler) shown(e *eventstore.Event) (body []byte, masked string) {
 		return body, maskedBody
 	}
 	return body, strconv.Itoa(n)
+}
+
+// hiding is a definition of a source's events as it hides fields: what it marks, what the one in
+// force marks, and what the one marks that the serving generation was made with.
+func (h *Handler) hiding(source string, d *providers.Definition) *providers.Definition {
+	return d.Hiding(h.o.Rebuilds.Defined()[source]).Hiding(h.o.Rebuilds.Definitions()[source])
 }
 
 // maskedBody is Tidemark-Masked where nothing of a body is shown.

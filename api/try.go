@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -72,10 +73,13 @@ func (h *Handler) try(ctx context.Context, in *tryInput) (*body[Trial], error) {
 		}
 	}
 	if given != nil { // what is tried shows no more than what is in force
-		given = given.Hiding(h.o.Rebuilds.Definitions()[r.Source])
+		given = h.hiding(r.Source, given)
 	}
 	sample := whatif.Sample{Source: r.Source, Connection: r.Connection, From: r.From, Since: r.Since, Limit: r.Limit}
-	current := h.o.Rebuilds.Definitions()
+	current := maps.Clone(h.o.Rebuilds.Definitions())
+	if current[r.Source] != nil {
+		current[r.Source] = h.hiding(r.Source, current[r.Source])
+	}
 	if err := sample.Check(current, given != nil); err != nil {
 		return nil, notFound(sentence(err.Error()))
 	}

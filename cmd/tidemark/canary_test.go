@@ -52,7 +52,7 @@ mapping:
       request_id: '"%s".format([body["de" + "ep"]])'
     - name: timed
       type: timed
-      when: int(body.email) > 3
+      when: timestamp(body.email) > timestamp(0)
       set: {}
     - name: fine
       type: fine
@@ -160,6 +160,72 @@ func TestMarkedFieldsAreShownNowhere(t *testing.T) {
 	}
 }
 
+// TestMarkedLater: a definition that marks a field of which texts were shown takes them out of
+// everything, the report on what it changed included; and what is in the log in clear is masked.
+func TestMarkedLater(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("tidemark.yaml", "data_dir: data\nsources: {canary: {provider: ./mine.yaml}}\n")
+	write("mine.yaml", pryingDefinition)
+	s := mustStart(t, dir)
+	ids := map[string]string{}
+	for _, connection := range []string{"c1", "c2"} {
+		ids[connection] = postCanary(t, s.url, []byte(canaryBody("d1", "failed", "2026-03-01T12:00:00Z", connection, "")))
+	}
+	if err := awaitApplied(s.url, 30*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	before := (&collector{t: t}).fetch(s.url+"/v1/connections/canary/c1", "application/json")
+	if !bytes.Contains(before, []byte(canaryHidden)) {
+		t.Fatalf("nothing is shown that could be hidden: %s", before)
+	}
+	s.terminate()
+	marking := strings.Replace(canaryDefinition, ` && data.account_token.startsWith("redacted:")`, "", 1)
+	for name, text := range map[string]string{"mine.yaml": marking, "canary.yaml": marking, "prying.yaml": pryingDefinition} {
+		write(name, text)
+	}
+	s = mustStart(t, dir)
+	deadline := time.After(30 * time.Second)
+	for {
+		var j api.Rebuild
+		if err := getJSON(s.url+"/v1/rebuilds/last", &j); err == nil && j.State == "promoted" {
+			break
+		}
+		select {
+		case <-deadline:
+			t.Fatal("the changed definition begins no rebuild, or it does not end: " + s.stderr())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	c := &collector{t: t}
+	reports, err := filepath.Glob(filepath.Join(dir, "data", "projections", "reports", "*"))
+	if err != nil || len(reports) == 0 {
+		t.Fatalf("reports %v, %v", reports, err)
+	}
+	changed := false
+	for _, path := range reports {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed = changed || bytes.Contains(b, []byte(`"reason":"[masked]"`))
+		c.look(path, b, false)
+	}
+	if !changed {
+		t.Error("no report says that a text changed")
+	}
+	c.commands(dir, s.url)
+	c.endpoints(s.url, ids)
+	if code, _ := s.terminate(); code != 0 {
+		t.Errorf("serve ended with %d", code)
+	}
+	c.look("the log", []byte(s.stderr()), false)
+}
+
 // postCanaries posts the payloads and returns their events by name.
 func postCanaries(t *testing.T, url string) map[string]string {
 	t.Helper()
@@ -194,26 +260,31 @@ func postCanaries(t *testing.T, url string) map[string]string {
 		{"name twice", []byte(strings.Replace(first, `{"a":[`, `{"`+canaryHidden+`":1,"`+canaryHidden+`":[`, 1)), nil},
 		{"not gzip", []byte("email=" + canaryHidden + "&account_token=" + canaryRedacted), []string{"Content-Encoding", "gzip"}},
 	} {
-		req, err := http.NewRequest("POST", url+"/in/canary", bytes.NewReader(p.body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := 0; i < len(p.header); i += 2 {
-			req.Header.Set(p.header[i], p.header[i+1])
-		}
-		resp, err := testClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var v struct{ ID string }
-		err = json.NewDecoder(resp.Body).Decode(&v)
-		_ = resp.Body.Close()
-		if err != nil || resp.StatusCode != 200 {
-			t.Fatalf("%s: %d, %v", p.name, resp.StatusCode, err)
-		}
-		ids[p.name] = v.ID
+		ids[p.name] = postCanary(t, url, p.body, p.header...)
 	}
 	return ids
+}
+
+// postCanary posts one payload and returns its event.
+func postCanary(t *testing.T, url string, body []byte, header ...string) string {
+	t.Helper()
+	req, err := http.NewRequest("POST", url+"/in/canary", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := testClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var v struct{ ID string }
+	if err := json.NewDecoder(resp.Body).Decode(&v); err != nil || resp.StatusCode != 200 {
+		t.Fatalf("%s: %d, %v", body, resp.StatusCode, err)
+	}
+	return v.ID
 }
 
 // percent escapes every byte that a form may not hold as it is.

@@ -242,7 +242,7 @@ func placeNames(list []fieldPath) []string {
 // Hiding returns the definition with the fields hidden that other hides too: so
 // that one that is only tried shows no more than the one in force. other may be nil.
 func (d *Definition) Hiding(other *Definition) *Definition {
-	if other == nil || !other.Hides() {
+	if other == nil || other == d || !other.Hides() {
 		return d
 	}
 	both := *d

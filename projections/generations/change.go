@@ -134,6 +134,13 @@ func (s *Set) Definitions() map[string]*providers.Definition {
 	return s.serving.definitions
 }
 
+// Defined are those in force, by source: what a rebuild that begins now reads events by. They must not be changed.
+func (s *Set) Defined() map[string]*providers.Definition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.definitions
+}
+
 // Status is what serves, and what could.
 type Status struct {
 	// Serving and Previous are names of generations; Previous is "" where there is none to roll back to.

@@ -237,7 +237,7 @@ func (s *Set) compared(ctx context.Context, j Job, g *generation) (Job, error) {
 		verified.Outdated = s.serving.outdated
 		s.mu.Unlock()
 	}
-	report, err := s.report(ctx, j, old, view)
+	report, err := s.report(ctx, j, g, old, view)
 	if err != nil {
 		return j, err
 	}
@@ -284,7 +284,7 @@ func (s *Set) viewAtOrBehind(ctx context.Context, position uint64) (*projections
 }
 
 // report writes every difference to the job's file and sums them up.
-func (s *Set) report(ctx context.Context, j Job, old, view *projections.View) (rebuild.Report, error) {
+func (s *Set) report(ctx context.Context, j Job, g *generation, old, view *projections.View) (rebuild.Report, error) {
 	dir := s.path(reportDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return rebuild.Report{}, err
@@ -296,9 +296,16 @@ func (s *Set) report(ctx context.Context, j Job, old, view *projections.View) (r
 	}
 	w := bufio.NewWriter(f)
 	enc := json.NewEncoder(w)
+	made, _, err := projections.LoadGeneration(old.Rows())
+	if err != nil {
+		return rebuild.Report{}, errors.Join(err, f.Close())
+	}
 	report, err := rebuild.Diff(ctx, old, view, func(c *rebuild.Change) error {
 		if err := s.gate(ctx); err != nil {
 			return err
+		}
+		if d := g.definitions[c.Source]; d != nil && d.Hides() && d.Digest() != made.Definitions[c.Source] {
+			c.Hush() // the old one showed what this one hides, perhaps
 		}
 		return enc.Encode(c)
 	})
