@@ -56,7 +56,11 @@ func (g *gate) Append(ctx context.Context, e eventstore.Event) (eventstore.Recei
 		g.events.Add(-1)
 		g.bytes.Add(-size)
 	}()
-	return g.log.Append(ctx, e)
+	receipt, err := g.log.Append(ctx, e)
+	if errors.Is(err, eventstore.ErrIntegrity) {
+		g.shut(err) // the log was looked at anew, as it is each time its server comes back
+	}
+	return receipt, err
 }
 
 // pending is what is received and not stored yet.

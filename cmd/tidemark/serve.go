@@ -144,6 +144,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 
 	// A log that is not the one that was read before takes no event: what it
 	// would store could stand where another event stood.
+	// An external server that is out of reach just now is asked before the first event.
+	read := set.Checkpoint()
+	log.Expect(eventstore.Position(read.Position), read.GroupID)
 	gate := &gate{log: log, failing: set.Err}
 	if err := errors.Join(log.CheckHead(ctx), set.CheckTail(ctx)); errors.Is(err, eventstore.ErrIntegrity) {
 		gate.shut(err)

@@ -1,10 +1,12 @@
 package stream
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -131,19 +133,41 @@ func (c *committer) publish(id string, until time.Time) (eventstore.Position, er
 			c.pause(changed, left)
 			continue
 		}
-		position, err := c.attempt(lk, m, id, changed, min(left, l.opts.AckWait))
+		position, err := c.publishBehind(lk, m, id, changed, left)
 		if err == nil {
 			return position, nil
 		}
 		last = err
 		var refused *refusal
 		switch {
-		case errors.As(err, &refused) && refused.final():
+		case errors.Is(err, eventstore.ErrIntegrity), errors.As(err, &refused) && refused.final():
 			return 0, fmt.Errorf("%w: %w", eventstore.ErrUnavailable, err)
+		case errors.As(err, &refused) && refused.elsewhere():
+			l.looked.Store(nil) // somebody else wrote, or what was given up came in after all: look again, at once
 		case !errors.Is(err, errNoAck):
 			c.pause(changed, min(left, retryPause))
 		}
 	}
+}
+
+// publishBehind makes one attempt, on a stream that was seen to be the log. An external server is told where
+// the log ends and refuses if that is not so: it may have become another one behind the connection.
+func (c *committer) publishBehind(lk *link, m *nats.Msg, id string, changed <-chan struct{}, left time.Duration) (eventstore.Position, error) {
+	l := c.log
+	ctx, done := context.WithTimeout(context.Background(), left)
+	defer done()
+	k, err := l.same(ctx, lk)
+	if err != nil {
+		return 0, err
+	}
+	if !l.opts.embedded() {
+		m.Header[nats.ExpectedLastSeqHdr] = []string{strconv.FormatUint(k.head.Load(), 10)}
+	}
+	position, err := c.attempt(lk, m, id, changed, min(left, l.opts.AckWait))
+	if err == nil && uint64(position) > k.head.Load() { // one that was stored earlier may lie before
+		k.head.Store(uint64(position))
+	}
+	return position, err
 }
 
 // retryPause lies between attempts that failed at once.

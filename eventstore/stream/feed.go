@@ -49,10 +49,16 @@ type feed struct {
 }
 
 // openFeed makes a consumer that begins at from. It returns an ErrIntegrity if the
-// log ends before that.
+// log ends before that, or an external server's is not the one that is known.
 func (l *Log) openFeed(ctx context.Context, lk *link, from eventstore.Position) (*feed, error) {
 	f := &feed{lk: lk, epoch: lk.epoch.Load(), stream: l.opts.eventsStream(), due: from}
 	f.messages = make(chan *nats.Msg, pullBatch+statusSlots)
+	// What can be read of a damaged log is read; but what was read of one log is not followed by another.
+	if from > 1 && !l.opts.embedded() {
+		if _, err := l.same(ctx, lk); err != nil {
+			return nil, err
+		}
+	}
 	info, err := l.streamInfo(ctx, lk)
 	if err != nil {
 		return nil, outOfReach(ctx, err)

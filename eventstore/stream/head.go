@@ -30,6 +30,9 @@ func (l *Log) knownHead() head {
 	if h := l.head.Load(); h != nil {
 		return *h
 	}
+	if l.dir == nil {
+		return head{} // an external server's is known from Expect
+	}
 	var h head
 	b, err := os.ReadFile(filepath.Join(l.dir.path, headFile))
 	if err != nil || json.Unmarshal(b, &h) != nil {
@@ -55,33 +58,50 @@ func (l *Log) saveHead(sync bool) error {
 	return nil
 }
 
-// CheckHead compares the log with what is remembered of it outside of the server's
-// files: the last group that was acknowledged, or one a second before it, has to be there. Else
-// it returns an ErrIntegrity. Only an embedded server's log is remembered.
+// Expect names a group that the log has to hold, by what was read of it before: as with
+// what is known from elsewhere, nothing is stored before it was seen to be there. Call it before Run.
+func (l *Log) Expect(p eventstore.Position, group ulid.ULID) {
+	if p > l.knownHead().Position {
+		l.noteHead(p, group)
+	}
+}
+
+// CheckHead compares the log with what is known of it from elsewhere: the last group that
+// was acknowledged, or one a second before it, and what Expect was told have to be there. Else
+// it returns an ErrIntegrity.
 func (l *Log) CheckHead(ctx context.Context) error {
-	if l.dir == nil {
-		return nil
-	}
-	h := l.knownHead()
-	if h.Position == 0 {
-		return nil
-	}
-	where := filepath.Join(l.dir.path, headFile)
-	last, err := l.Head(ctx)
-	if err != nil {
-		return err
-	}
-	if last < h.Position {
-		return fmt.Errorf("%w: the log ends at position %d, and position %d was acknowledged (%s): it lost its tail", eventstore.ErrIntegrity, last, h.Position, where)
-	}
-	g, err := l.At(ctx, h.Position)
-	if errors.Is(err, eventstore.ErrNotFound) {
-		return fmt.Errorf("%w: the log has no group at position %d, which was acknowledged (%s)", eventstore.ErrIntegrity, h.Position, where)
-	}
-	if err == nil && g.ID != h.Group {
-		err = fmt.Errorf("%w: position %d holds group %s, and group %s was acknowledged there (%s)", eventstore.ErrIntegrity, h.Position, g.ID, h.Group, where)
+	lk, err := l.current()
+	if err == nil {
+		_, err = l.compare(ctx, lk)
 	}
 	return err
+}
+
+// compare is CheckHead on one connection. It returns the head of the log.
+func (l *Log) compare(ctx context.Context, lk *link) (eventstore.Position, error) {
+	info, err := l.streamInfo(ctx, lk)
+	if err != nil {
+		return 0, fmt.Errorf("head of the log: %w", outOfReach(ctx, err))
+	}
+	last, h := eventstore.Position(info.State.LastSeq), l.knownHead()
+	if h.Position == 0 {
+		return last, nil
+	}
+	where := "an earlier connection"
+	if l.dir != nil {
+		where = filepath.Join(l.dir.path, headFile)
+	}
+	if last < h.Position {
+		return last, fmt.Errorf("%w: the log ends at position %d, and position %d was acknowledged or read (%s): it lost its tail, or is another one", eventstore.ErrIntegrity, last, h.Position, where)
+	}
+	g, err := l.groupAt(ctx, lk, h.Position)
+	if errors.Is(err, eventstore.ErrNotFound) {
+		return last, fmt.Errorf("%w: the log has no group at position %d, which was acknowledged or read (%s)", eventstore.ErrIntegrity, h.Position, where)
+	}
+	if err == nil && g.ID != h.Group {
+		err = fmt.Errorf("%w: position %d holds group %s, and group %s was acknowledged or read there (%s)", eventstore.ErrIntegrity, h.Position, g.ID, h.Group, where)
+	}
+	return last, err
 }
 
 // write replaces a file of the directory whole; with sync it is on disk when write returns.

@@ -73,6 +73,9 @@ func (l *Log) Health() error {
 	if err := lk.stopped(); err != nil {
 		return err
 	}
+	if err := l.unknown(lk); err != nil {
+		return err
+	}
 	at, _, err := l.health.last()
 	switch age := l.opts.Now().Sub(at); {
 	case at.IsZero():

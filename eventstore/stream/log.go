@@ -41,6 +41,9 @@ type Log struct {
 	saved      *head                 // as the file has it; tend's, and then Close's
 	synced     bool                  // and whether that is on disk
 	mender     mender
+
+	looking sync.Mutex             // held while one look is under way
+	looked  atomic.Pointer[looked] // the last one
 }
 
 var (

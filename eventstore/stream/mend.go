@@ -44,6 +44,7 @@ func (l *Log) tend(ctx context.Context) error {
 				return err
 			}
 		}
+		l.lookIdle(ctx)
 		l.probe(ctx)
 		if now := l.opts.Now(); now.Sub(saved) >= headInterval {
 			saved = now

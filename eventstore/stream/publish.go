@@ -71,6 +71,9 @@ func (r *refusal) final() bool {
 	return false
 }
 
+// elsewhere says whether the log does not end where the publish took it to.
+func (r *refusal) elsewhere() bool { return r.ErrCode == 10071 || r.ErrCode == 10164 }
+
 // readAck returns the position that an acknowledgement gives.
 func readAck(m *nats.Msg, stream string) (eventstore.Position, error) {
 	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {

@@ -36,14 +36,18 @@ func (l *Log) At(ctx context.Context, p eventstore.Position) (eventstore.Group, 
 }
 
 func (l *Log) at(ctx context.Context, p eventstore.Position) (eventstore.Group, error) {
-	var g eventstore.Group
 	if p == 0 {
-		return g, eventstore.ErrNotFound
+		return eventstore.Group{}, eventstore.ErrNotFound
 	}
 	lk, err := l.current()
 	if err != nil {
-		return g, err
+		return eventstore.Group{}, err
 	}
+	return l.groupAt(ctx, lk, p)
+}
+
+// groupAt is at on one connection.
+func (l *Log) groupAt(ctx context.Context, lk *link, p eventstore.Position) (g eventstore.Group, err error) {
 	m, err := l.message(ctx, lk, p)
 	if err != nil {
 		return g, err

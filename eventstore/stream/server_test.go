@@ -61,6 +61,14 @@ type server struct {
 // there are any. It ends with the test.
 func startServer(t testing.TB, more ...string) *server {
 	t.Helper()
+	s := prepareServer(t, more...)
+	s.run()
+	return s
+}
+
+// prepareServer is startServer up to the start.
+func prepareServer(t testing.TB, more ...string) *server {
+	t.Helper()
 	dir := t.TempDir()
 	s := &server{t: t, config: filepath.Join(dir, "nats.conf"), addr: freeAddr(t), monitor: freeAddr(t)}
 	config := fmt.Sprintf("listen: %s\nhttp: %s\nmax_payload: 8MB\njetstream { store_dir: %q, sync_interval: always }\n", s.addr, s.monitor, dir)
@@ -68,7 +76,6 @@ func startServer(t testing.TB, more ...string) *server {
 	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.run()
 	t.Cleanup(s.kill)
 	return s
 }
@@ -87,11 +94,21 @@ func freeAddr(t testing.TB) string {
 // run starts the process and waits until JetStream works.
 func (s *server) run() {
 	s.t.Helper()
+	s.launch()
+	s.awaitHealth()
+}
+
+func (s *server) launch() {
+	s.t.Helper()
 	s.cmd = exec.Command(natsServer(s.t), "-c", s.config)
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+func (s *server) awaitHealth() {
+	s.t.Helper()
 	until(s.t, "nats-server is healthy", func() bool {
 		answer, err := http.Get("http://" + s.monitor + "/healthz")
 		if err != nil {
@@ -126,4 +143,18 @@ func (s *server) url() string { return "nats://" + s.addr }
 // options are those of a log on the server.
 func (s *server) options(prefix string) stream.Options {
 	return stream.Options{URL: s.url(), Prefix: prefix}
+}
+
+// moveTo gives a server that does not run the address of another.
+func (s *server) moveTo(to *server) {
+	s.t.Helper()
+	config, err := os.ReadFile(s.config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	moved := strings.ReplaceAll(string(config), s.addr, to.addr)
+	if err := os.WriteFile(s.config, []byte(moved), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	s.addr = to.addr
 }

@@ -110,7 +110,7 @@ func TestTheStreamIsSafe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if id := m.Header.Get(nats.MsgIdHdr); id != g.ID.String() || len(m.Header) != 1 {
+	if id := m.Header.Get(nats.MsgIdHdr); id != g.ID.String() || m.Header.Get(nats.ExpectedLastSeqHdr) != "0" || len(m.Header) != 2 {
 		t.Errorf("the message's headers are %v, the group's id is %s", m.Header, g.ID)
 	}
 }

@@ -156,6 +156,9 @@ func (s *Set) Metrics() kv.Metrics {
 	return s.serving.db.Metrics()
 }
 
+// Checkpoint is what the serving generation has read of the log, before Run.
+func (s *Set) Checkpoint() projections.Checkpoint { return s.serving.projector.Checkpoint() }
+
 // CheckTail compares the log with what the serving generation has read of it, before Run.
 func (s *Set) CheckTail(ctx context.Context) error {
 	return projections.CheckTail(ctx, s.o.Log, s.serving.projector.Checkpoint())
