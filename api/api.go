@@ -29,8 +29,9 @@ type Options struct {
 	Ready func(context.Context) []Component
 	// Pending tells what waits to be stored; nil for nothing.
 	Pending func() Pending
-	// Sources are the configured sources, shown in the counts before they have a connection.
-	Sources []string
+	// Sources returns the configured sources, shown in the counts before they have a
+	// connection; nil for none.
+	Sources func() []string
 	// Access, if not nil, lets through what may read; without it everything may.
 	// /livez and /readyz are not behind it.
 	Access func(http.Handler) http.Handler
@@ -61,6 +62,9 @@ type Component struct {
 	// Err is why the part does not work, nil while it does. Its words are shown to
 	// anybody who asks /readyz.
 	Err error
+	// Warning is what an operator should see to of a part that works; "" for nothing. It is
+	// shown like Err, and the server is ready all the same.
+	Warning string
 }
 
 // Handler answers the API's requests. Safe for concurrent use.
@@ -98,6 +102,9 @@ func New(o Options) *Handler {
 	}
 	if o.Ready == nil {
 		o.Ready = func(context.Context) []Component { return nil }
+	}
+	if o.Sources == nil {
+		o.Sources = func() []string { return nil }
 	}
 	if o.Pending == nil {
 		o.Pending = func() Pending { return Pending{} }

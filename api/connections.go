@@ -87,7 +87,7 @@ func (h *Handler) unknownConnection(v *projections.View, source, id string, err 
 	if problemOf(err).Status != http.StatusNotFound {
 		return err
 	}
-	known := sourcesOf(h.o.Sources, v.Stats().BySource)
+	known := sourcesOf(h.o.Sources(), v.Stats().BySource)
 	if slices.Contains(known, source) {
 		return notFound(fmt.Sprintf("No event of connection %q of source %q was applied yet.", id, source))
 	}

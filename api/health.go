@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"regexp"
 	"strings"
@@ -12,7 +13,7 @@ import (
 // Health is the answer of a server that lives, or is ready.
 type Health struct {
 	Status string            `json:"status" enum:"ok"`
-	Checks map[string]string `json:"checks,omitempty" doc:"ok for each part"`
+	Checks map[string]string `json:"checks,omitempty" doc:"ok for each part, or a warning about it"`
 }
 
 func (h *Handler) addHealth() {
@@ -35,7 +36,10 @@ func (h *Handler) ready(ctx context.Context, _ *struct{}) (*body[Health], error)
 	var failed []string
 	for _, c := range h.o.Ready(ctx) {
 		checks[c.Name] = "ok"
-		if c.Err != nil {
+		switch {
+		case c.Err == nil && c.Warning != "":
+			checks[c.Name] = "warning: " + publicWords(errors.New(c.Warning))
+		case c.Err != nil:
 			checks[c.Name] = publicWords(c.Err)
 			failed = append(failed, c.Name+": "+checks[c.Name])
 		}

@@ -71,7 +71,7 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 		View:    func() (*projections.View, error) { return projections.NewView(r.db) },
 		Log:     r.log,
 		Ready:   func(context.Context) []Component { return []Component{{Name: "acceptance"}, {Name: "projection"}} },
-		Sources: []string{"makini", "spare"},
+		Sources: func() []string { return []string{"makini", "spare"} },
 		Version: "test",
 		Now:     time.Now,
 		Logger:  slog.New(slog.NewTextHandler(r.logged, nil)),

@@ -65,13 +65,18 @@ func TestOnlyLocal(t *testing.T) {
 
 func TestReady(t *testing.T) {
 	var acceptance error
+	var warning string
 	r := newRig(t, func(o *Options) {
 		o.Ready = func(context.Context) []Component {
-			return []Component{{"acceptance", acceptance}, {"projection", nil}}
+			return []Component{{Name: "acceptance", Err: acceptance, Warning: warning}, {Name: "projection"}}
 		}
 	})
 	if h := get200[Health](r, "/readyz"); h.Status != "ok" || h.Checks["acceptance"] != "ok" || h.Checks["projection"] != "ok" {
 		t.Errorf("ready: %+v", h)
+	}
+	warning = "look\nhere"
+	if h := get200[Health](r, "/readyz"); h.Status != "ok" || h.Checks["acceptance"] != "warning: look here" || h.Checks["projection"] != "ok" {
+		t.Errorf("ready with a warning: %+v", h)
 	}
 	acceptance = fmt.Errorf("append to nats://user:pa@ss/word@host:4222\n: %w%s", eventstore.ErrDiskLow, strings.Repeat(".", 9999))
 	p, res := problemAt(t, r, "GET", "/readyz", 503, CodeNotReady)

@@ -61,7 +61,7 @@ func (h *Handler) stats(ctx context.Context, _ *struct{}) (*body[Stats], error) 
 		for _, name := range connections.HealthNames() {
 			s.Connections.ByHealth[name] = counts.ByHealth[name]
 		}
-		for _, name := range sourcesOf(h.o.Sources, counts.BySource) {
+		for _, name := range sourcesOf(h.o.Sources(), counts.BySource) {
 			s.Connections.BySource[name] = counts.BySource[name]
 		}
 		return nil

@@ -71,7 +71,7 @@ func TestMixUps(t *testing.T) {
 			store := memstore.New()
 			t.Cleanup(func() { _ = store.Close() }) // in memory: nothing is lost
 			var said bytes.Buffer
-			h, err := ingest.New(ingest.Options{Log: store, Sources: ingestSources(sources), Now: func() time.Time { return now },
+			h, err := ingest.New(ingest.Options{Log: store, Sources: ingestSources(sources, nil), Now: func() time.Time { return now },
 				Logger: slog.New(slog.NewJSONHandler(&said, nil)), Metrics: prometheus.NewRegistry()})
 			if err != nil {
 				t.Fatal(err)

@@ -37,6 +37,8 @@ type program struct {
 	gate    *gate
 	servers []*listening
 	logger  *slog.Logger
+	reload  *reloader
+	hangups hangups
 }
 
 // listening is one HTTP server on its listener.
@@ -85,6 +87,7 @@ func (p *program) run(ctx context.Context, ready func()) error {
 		}
 		return nil
 	})
+	g.Go(func() error { return p.reload.Run(ctx, p.hangups) })
 	for _, s := range p.servers {
 		g.Go(func() error {
 			if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -107,7 +110,10 @@ func (p *program) run(ctx context.Context, ready func()) error {
 		stopProjection()
 		return nil
 	})
-	return g.Wait()
+	if err := g.Wait(); !errors.Is(err, errLeft) {
+		return err
+	}
+	return nil
 }
 
 // awaitLog waits until the log takes events, or not much longer: a server whose log

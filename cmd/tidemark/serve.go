@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net"
@@ -11,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -30,6 +30,7 @@ import (
 type serveFlags struct {
 	config, listen, ingestListen, dataDir, logLevel, logFormat string
 	insecureNoAuth, unsafeNoSync, openDamaged                  bool
+	lookEvery                                                  time.Duration
 }
 
 func newServe(a *app) *cobra.Command {
@@ -39,6 +40,9 @@ func newServe(a *app) *cobra.Command {
 		Short: "Run the server: receive webhooks, keep them, answer for the state",
 		Long: `Run the server. Without a configuration it listens on 127.0.0.1:8080, keeps everything in
 ./tidemark-data, and has one source, makini, whose secret it makes on the first start.
+
+SIGHUP reads the configuration and the definitions anew, and so does a change of their files: secrets,
+sources and definitions come into force at once. A file that is wrong leaves everything as it was.
 
 It prints "listening on http://ADDR" when it is ready. SIGTERM or Ctrl-C finishes what was begun and
 ends with 0 within 10 seconds; a second one ends it at once.`,
@@ -51,7 +55,9 @@ ends with 0 within 10 seconds; a second one ends it at once.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			defer context.AfterFunc(ctx, stop)() // from then on a signal ends the process
-			return a.serve(ctx, &f)
+			hangups, stopHangups := a.catchHangups()
+			defer stopHangups()
+			return a.serve(ctx, &f, hangups)
 		},
 	}
 	fs := cmd.Flags()
@@ -64,6 +70,8 @@ ends with 0 within 10 seconds; a second one ends it at once.`,
 	fs.BoolVar(&f.insecureNoAuth, "insecure-no-auth", false, "serve the API on a public address without keys")
 	fs.BoolVar(&f.unsafeNoSync, "unsafe-no-sync", false, "acknowledge webhooks before they are on disk: a power cut loses them (for tests)")
 	_ = fs.MarkHidden("unsafe-no-sync")
+	fs.DurationVar(&f.lookEvery, "look-every", 2*time.Second, "time between two looks at whether the configuration's files have changed (for tests)")
+	_ = fs.MarkHidden("look-every")
 	fs.BoolVar(&f.openDamaged, "open-damaged-log", false, "start on a log whose files are damaged, which cuts them off there: copy the data directory aside first")
 	return cmd
 }
@@ -74,13 +82,15 @@ ends with 0 within 10 seconds; a second one ends it at once.`,
 //
 // What is opened first is closed last. Nothing runs before run: until then each
 // part only opens its files, and an error is an error of the start.
-func (a *app) serve(ctx context.Context, f *serveFlags) error {
+func (a *app) serve(ctx context.Context, f *serveFlags, hangups hangups) error {
 	// Configuration: the file, the flags over it, and what may not be.
 	cfg, err := a.serveConfig(f)
 	if err != nil {
 		return err
 	}
-	logger := a.newLogger(cfg.Log)
+	level := new(slog.LevelVar)
+	level.Set(cfg.Log.Level)
+	logger := a.newLogger(cfg.Log, level)
 	for _, w := range cfg.Warnings {
 		logger.Warn(w)
 	}
@@ -94,15 +104,8 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	defer func() { _ = lock.Close() }() // the kernel frees it in any case
 
 	// Secrets: the generated one is made here, on the first start, and so is the key to redact with.
-	secretMade := false
-	for _, s := range cfg.Sources {
-		if s.Generated {
-			if _, secretMade, err = config.EnsureDefaultSecret(cfg.DataDir, rand.Reader); err != nil {
-				return err
-			}
-		}
-	}
-	if _, err := config.EnsureRedactKey(cfg.DataDir, rand.Reader); err != nil {
+	secretMade, err := makeSecrets(cfg)
+	if err != nil {
 		return err
 	}
 	sources, err := openSources(cfg)
@@ -116,6 +119,12 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	// What was read so far is read anew when it changes.
+	again, err := newReloader(a, f, cfg, sources, level, logger, metrics)
+	if err != nil {
+		return err
+	}
 
 	// The log of record: embedded JetStream, or an external one by URL.
 	log, err := openLog(ctx, logOptions(a, cfg, f, logger, metrics), logger)
@@ -155,7 +164,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 
 	// Ingest: verify, append, answer.
 	in, err := ingest.New(ingest.Options{
-		Log: gate, Sources: ingestSources(sources), Now: a.now, Logger: logger.With(slog.Any("component", "ingest")),
+		Log: gate, Sources: ingestSources(sources, set.Definitions()), Now: a.now, Logger: logger.With(slog.Any("component", "ingest")),
 		Metrics: metrics, InFlight: cfg.Limits.InFlight})
 	if err != nil {
 		return err
@@ -166,9 +175,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		View: set.View,
 		Hub:  hub, Rebuilds: set,
 		Log:     log,
-		Ready:   func(context.Context) []api.Component { return readiness(log, gate, set) },
+		Ready:   func(context.Context) []api.Component { return readiness(log, gate, set, again) },
 		Pending: gate.pending,
-		Sources: sourceNames(sources),
+		Sources: again.sourceNames,
 		Access:  func(next http.Handler) http.Handler { return keys.Require(ring, keys.Read, next) },
 		Admin:   func(next http.Handler) http.Handler { return keys.Require(ring, keys.Admin, next) },
 		// Without keys a page in somebody's browser must not read it by another name.
@@ -197,6 +206,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		servers = append(servers, &listening{l.Addr(), bound.Listen(l), ingest.NewServer(at.handler, ingest.Timeouts{}, logger.With(slog.Any("component", "http")))})
 	}
 
-	p := &program{log: log, set: set, ingest: in, api: queries, servers: servers, logger: logger, gate: gate}
+	again.set, again.ingest = set, in
+	p := &program{log: log, set: set, ingest: in, api: queries, servers: servers, logger: logger, gate: gate, reload: again, hangups: hangups}
 	return p.run(ctx, func() { a.greet(cfg, sources, servers, log.Durability(), set.Path(), secretMade, f) })
 }

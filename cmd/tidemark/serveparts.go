@@ -103,10 +103,16 @@ func closeAfter(logger *slog.Logger, part string, close func() error) {
 	}
 }
 
-func ingestSources(sources []source) []ingest.Source {
+// ingestSources are the sources as ingest takes them. read are the definitions that the
+// serving generation reads events by: the headers that it needs are kept too.
+func ingestSources(sources []source, read map[string]*providers.Definition) []ingest.Source {
 	var out []ingest.Source
 	for i := range sources {
-		out = append(out, sources[i].ingest())
+		one := sources[i].ingest()
+		if d := read[one.Name]; d != nil {
+			one.Headers = union(one.Headers, d.MappedHeaders())
+		}
+		out = append(out, one)
 	}
 	return out
 }
@@ -127,6 +133,17 @@ func sourceNames(sources []source) []string {
 	return out
 }
 
+// union is a list of headers with those of another that it lacks.
+func union(list, more []string) []string {
+	out := append([]string(nil), list...)
+	for _, h := range more {
+		if !containsFold(out, h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
 func containsFold(list []string, s string) bool {
 	for _, o := range list {
 		if strings.EqualFold(o, s) {
@@ -136,9 +153,9 @@ func containsFold(list []string, s string) bool {
 	return false
 }
 
-// newLogger returns what serve logs through: text on a terminal, JSON elsewhere.
-func (a *app) newLogger(l config.Log) *slog.Logger {
-	o := &slog.HandlerOptions{Level: l.Level}
+// newLogger returns what serve logs through, from level on: text on a terminal, JSON elsewhere.
+func (a *app) newLogger(l config.Log, level slog.Leveler) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
 	if l.Format == "text" || l.Format == "auto" && isTerminal(a.stderr) {
 		return slog.New(slog.NewTextHandler(a.stderr, o))
 	}
@@ -146,10 +163,10 @@ func (a *app) newLogger(l config.Log) *slog.Logger {
 }
 
 // readiness is what /readyz says of the parts.
-func readiness(log *stream.Log, gate *gate, set *generations.Set) []api.Component {
+func readiness(log *stream.Log, gate *gate, set *generations.Set, r *reloader) []api.Component {
 	acceptance := gate.closed()
 	if acceptance == nil {
 		acceptance = log.Health()
 	}
-	return []api.Component{{Name: "acceptance", Err: acceptance}, {Name: "projection", Err: set.Err()}}
+	return []api.Component{{Name: "acceptance", Err: acceptance}, {Name: "projection", Err: set.Err()}, r.component()}
 }

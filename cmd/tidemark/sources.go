@@ -95,13 +95,7 @@ func (s *source) verify() func(providers.Request, time.Time) (string, error) {
 
 // ingest is the source as ingest takes it.
 func (s *source) ingest() ingest.Source {
-	headers := append([]string(nil), s.def.KeepHeaders()...)
-	for _, h := range s.Headers {
-		if !containsFold(headers, h) {
-			headers = append(headers, h)
-		}
-	}
-	out := ingest.Source{Name: s.Name, Verify: s.verify(), Headers: headers, MaxBody: s.MaxBody}
+	out := ingest.Source{Name: s.Name, Verify: s.verify(), Headers: union(s.def.KeepHeaders(), s.Headers), MaxBody: s.MaxBody}
 	switch {
 	case s.redactor != nil:
 		out.Redact = s.redactor.Redact

@@ -240,5 +240,8 @@ func (d *Definition) Scheme() string { return d.signature.scheme }
 // beside the body because the mapping reads them or the definition asks for them.
 func (d *Definition) KeepHeaders() []string { return append([]string(nil), d.keep...) }
 
+// MappedHeaders are those of KeepHeaders that the mapping reads.
+func (d *Definition) MappedHeaders() []string { return append([]string(nil), d.mapping.headers...) }
+
 // TokenInPath reports whether a sender may prove itself by /in/{source}/{token}.
 func (d *Definition) TokenInPath() bool { return d.signature.path }

@@ -30,6 +30,8 @@ type Config struct {
 	Log     Log
 	// Sources are the entry points, in the file's order.
 	Sources []Source
+	// Files are the files that values were read from (file:PATH), in the order of reading.
+	Files []string
 	// Warnings are what an operator should hear and what stops nothing.
 	Warnings []string
 

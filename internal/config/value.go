@@ -25,6 +25,7 @@ func (d *decoder) expand(v node) (string, bool) {
 		return text, true
 	}
 	path := d.path(text)
+	d.cfg.Files = append(d.cfg.Files, path)
 	data, mode, err := readSmall(path, maxSecretFile)
 	if err != nil {
 		d.fail(v, "read the value: %v", err)

@@ -126,11 +126,12 @@ func (s *Set) ended() {
 	}
 }
 
-// Definitions are those in force, by source. They must not be changed.
+// Definitions are those that the serving generation reads events by, by source: those
+// in force but for what Status calls outdated. They must not be changed.
 func (s *Set) Definitions() map[string]*providers.Definition {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.definitions
+	return s.serving.definitions
 }
 
 // Defined are those in force, by source: what a rebuild that begins now reads events by. They must not be changed.

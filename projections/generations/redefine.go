@@ -30,7 +30,12 @@ func (s *Set) redefine(definitions map[string]*providers.Definition, onChange Po
 	}
 	s.mu.Lock()
 	g.note()
+	same := s.o.OnChange == onChange && maps.Equal(digests(s.definitions), digests(definitions))
 	s.definitions, s.o.OnChange = definitions, onChange
+	if same {
+		s.mu.Unlock()
+		return nil
+	}
 	gaveUp, again := s.giveUp()
 	job := s.job
 	s.mu.Unlock()
