@@ -12,7 +12,7 @@ import (
 // matches it, or what it carries in the place of a signature, and the definition's
 // hint. err is what Verify returned. It returns "" where Verify's error says it all. Its
 // text holds no secret and no signature and is for the log, not for the answer. It takes up to
-// a tenth of a second for each secret: call it for a few failures a minute, not for each.
+// a few tenths of a second for each secret: call it for a few failures a minute, not for each.
 func (v *Verifier) Explain(r Request, err error) string {
 	if err == nil || errors.Is(err, ErrOutsideWindow) {
 		return ""

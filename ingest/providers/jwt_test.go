@@ -307,3 +307,29 @@ func TestJWTExplain(t *testing.T) {
 		}
 	}
 }
+
+// FuzzJWT: whatever stands in the header is refused, or it is the token that was signed.
+func FuzzJWT(f *testing.F) {
+	f.Add(publishedJWT)
+	f.Add(publishedJWT[:40])
+	f.Add("..")
+	f.Add("e30.e30.")
+	f.Add("eyJhbGciOiJFUzI1NiIsImtpZCI6IjEifQ.eyJpYXQiOjFlOTk5OX0.AA")
+	server := &keyServer{keys: map[string]string{"6c5516e1-92dc-479e-a8ff-5a51992e0001": publishedJWK}}
+	d := define(f, jwtSignature)
+	f.Fuzz(func(t *testing.T, text string) {
+		v, err := d.NewVerifier([]Secret{NewSecret("id:s")}, FetchKeys(server))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := Request{Header: headers("Plaid-Verification", text), Body: []byte(plaidBody)}
+		_, err = v.Verify(r, time.Unix(publishedIAT, 0))
+		if err == nil && text != publishedJWT {
+			t.Fatalf("%q passes", text)
+		}
+		if err != nil && ReasonOf(err) == "other" {
+			t.Fatal(err)
+		}
+		_ = v.Explain(r, err)
+	})
+}

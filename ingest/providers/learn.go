@@ -43,8 +43,9 @@ func Learn(r Request, secrets []Secret) Learned {
 		}
 		return list
 	}
+	known := builtinSchemes()
 	for _, secret := range secrets {
-		l.Definitions = append(l.Definitions, Matching(r, secret)...)
+		l.Definitions = append(l.Definitions, matching(known, r, secret)...)
 		for _, c := range constructions(r, secret, learnBytes) {
 			if len(c.Caveats) == 0 {
 				l.Matches = add(l.Matches, c)
@@ -61,7 +62,7 @@ func Learn(r Request, secrets []Secret) Learned {
 		l.Close = add(l.Close, c)
 	}
 	if len(l.Definitions) == 0 {
-		l.Addressed = addressed(r, secrets)
+		l.Addressed = addressed(known, r, secrets)
 	}
 	l.notes(s)
 	return l
@@ -98,67 +99,75 @@ func (l *Learned) notes(s *search) {
 // Matching returns the names of the built-in definitions by which the captured
 // request is authentic with the secret, its age aside, sorted. Definitions that check
 // nothing, and those that have to fetch a key, are none of them.
-func Matching(r Request, secret Secret) []string {
+func Matching(r Request, secret Secret) []string { return matching(builtinSchemes(), r, secret) }
+
+func matching(known []builtinScheme, r Request, secret Secret) []string {
 	var out []string
-	for _, name := range Builtin() {
-		if err := provenBy(name, r, []Secret{secret}); err == nil || errors.Is(err, ErrOutsideWindow) {
-			out = append(out, name)
+	for _, s := range known {
+		if err := s.proves(r, []Secret{secret}); err == nil || errors.Is(err, ErrOutsideWindow) {
+			out = append(out, s.name)
 		}
 	}
 	return out
 }
 
-// errNotTried is a definition that proves nothing here.
-var errNotTried = errors.New("not tried")
-
-// provenBy verifies a request by a built-in definition.
-func provenBy(name string, r Request, secrets []Secret) error {
-	s, err := builtinSignature(name)
-	if err != nil {
-		panic(err) // what is built in is tested
-	}
-	if s.scheme == "none" || s.scheme == "jwt" {
-		return errNotTried
-	}
-	proof, err := newScheme(s, secrets, verifierOptions{})
-	if err != nil {
-		return fmt.Errorf("%w: %w", errNotTried, err) // a secret is none for that scheme
-	}
-	return proof.verify(r, time.Time{})
-}
-
 // addressed finds the built-in definitions whose headers the request has.
-func addressed(r Request, secrets []Secret) []Addressed {
+func addressed(known []builtinScheme, r Request, secrets []Secret) []Addressed {
 	var out []Addressed
-	for _, name := range Builtin() {
-		s, err := builtinSignature(name)
-		if err != nil {
-			panic(err) // what is built in is tested
-		}
+	for _, s := range known {
 		switch {
 		case s.scheme == "none" || s.scheme == "basic" || s.scheme == "token" && s.header == "":
 		case s.scheme == "jwt" && len(r.Header[s.header]) > 0:
-			out = append(out, Addressed{name, "it has the header " + s.header + "; the key that proves it is fetched with the secret by: tidemark providers test " + name + " --body …"})
+			out = append(out, Addressed{s.name, "it has the header " + s.header + "; the key that proves it is fetched with the secret by: tidemark providers test " + s.name + " --body …"})
 		case s.scheme != "jwt":
-			if err := provenBy(name, r, secrets); err != nil && !errors.Is(err, ErrNoSignature) && !errors.Is(err, errNotTried) {
-				out = append(out, Addressed{name, err.Error()})
+			if err := s.proves(r, secrets); err != nil && !errors.Is(err, ErrNoSignature) && !errors.Is(err, errNotTried) {
+				out = append(out, Addressed{s.name, err.Error()})
 			}
 		}
 	}
 	return out
 }
 
-// builtinSignature reads the signature part of a built-in definition alone: its
-// mapping takes a hundred times as long to compile.
-func builtinSignature(name string) (*signature, error) {
-	l, err := openBuiltin(name)
-	if err != nil {
-		return nil, err
+// builtinScheme is the signature part of a built-in definition alone: its mapping
+// takes a hundred times as long to compile.
+type builtinScheme struct {
+	name string
+	*signature
+}
+
+// builtinSchemes reads those of all built-in definitions, in the order of their names.
+func builtinSchemes() []builtinScheme {
+	var out []builtinScheme
+	for _, name := range Builtin() {
+		l, err := openBuiltin(name)
+		if err != nil {
+			panic(err) // what is built in is tested
+		}
+		r := &reader{top: l, from: map[*yaml.Node]*layer{}, labels: map[*yaml.Node]string{}}
+		root, err := r.compose(l, nil)
+		if err != nil {
+			panic(err)
+		}
+		s, err := r.parseSignature(child(resolve(root), "signature"))
+		if err != nil {
+			panic(err)
+		}
+		out = append(out, builtinScheme{name, s})
 	}
-	r := &reader{top: l, from: map[*yaml.Node]*layer{}, labels: map[*yaml.Node]string{}}
-	root, err := r.compose(l, nil)
-	if err != nil {
-		return nil, err
+	return out
+}
+
+// errNotTried is a scheme that proves nothing here.
+var errNotTried = errors.New("not tried")
+
+// proves verifies a request at no instant: where all else is right, that is ErrOutsideWindow.
+func (s builtinScheme) proves(r Request, secrets []Secret) error {
+	if s.scheme == "none" || s.scheme == "jwt" {
+		return errNotTried
 	}
-	return r.parseSignature(child(resolve(root), "signature"))
+	proof, err := newScheme(s.signature, secrets, verifierOptions{})
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNotTried, err) // a secret is none for that scheme
+	}
+	return proof.verify(r, time.Time{})
 }

@@ -16,7 +16,7 @@ const (
 
 // Constructions returns the ways in which the secret signs the captured request,
 // likeliest first; none where the secret is another or the request was changed.
-// It tries hundreds of ways and takes up to a tenth of a second: it is for
+// It tries hundreds of ways and takes up to a few tenths of a second: it is for
 // people who set a provider up, and for a log that is rate-limited.
 func Constructions(r Request, secret Secret) []Construction {
 	return constructions(r, secret, searchBytes)
