@@ -36,8 +36,8 @@ func Samples(t T, d *providers.Definition) []Sample {
 		if err != nil {
 			t.Fatalf("%s, %s: %v", d.Name(), x.Name, err)
 		}
-		s := Sample{Name: x.Name, Body: x.Body, Means: means}
 		header := x.Header()
+		s := Sample{Name: x.Name, Body: d.AsStored(x.Body, header.Get), Means: means}
 		for _, name := range d.KeepHeaders() {
 			if v := header.Get(name); v != "" {
 				s.Headers = append(s.Headers, eventstore.Header{Name: name, Value: v})
