@@ -346,6 +346,32 @@ func TestWatchOverATakeover(t *testing.T) {
 	}
 }
 
+// Projections that are filled again after a start are at a position that a client
+// was told of before: it is told all states as they come, and those that are there.
+func TestWatchOfRefilledProjections(t *testing.T) {
+	r := watchRig(t, 0)
+	r.o.Hub.Forget(50)
+	r.put("connection.online", "a")
+	r.put("connection.offline", "b")
+	for range 2 { // also one that comes back with an id that it was given meanwhile
+		s := openWatch(t, r.server.URL+"/v1/watch", "50")
+		var got []string
+		for range 2 {
+			v, _ := s.state()
+			got = append(got, v.Connection)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, []string{"a", "b"}) {
+			t.Errorf("told %v", got)
+		}
+		r.put("connection.online", "a")
+		if v, id := s.state(); v.Connection != "a" || id == "" {
+			t.Errorf("and then %+v with the id %s", v, id)
+		}
+		s.close()
+	}
+}
+
 func TestWatchKeepsAlive(t *testing.T) {
 	r := watchRig(t, 0)
 	r.watching.keepAlive = 10 * time.Millisecond

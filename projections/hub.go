@@ -95,9 +95,17 @@ func (h *Hub) Replaced(position uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.replaced++
-	h.replacedAt, h.floor = position, h.told
+	h.replacedAt, h.floor = max(h.replacedAt, position), h.told
 	h.position = max(h.position, position)
 	h.wake()
+}
+
+// Forget says that no position up to this one says anything of states that
+// somebody was told in an earlier life; it takes the place of what was forgotten before. Who watches already is not told.
+func (h *Hub) Forget(position uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.replacedAt = position
 }
 
 // wake ends the waiting of all watchers. h.mu is held.

@@ -17,8 +17,10 @@ import (
 type current struct {
 	Serving  string `json:"serving"`
 	Previous string `json:"previous,omitempty"`
-	// At is the position at which the serving generation took over from the one before.
-	At uint64 `json:"at,omitempty"`
+	// At is the position up to which ids that watchers come back with say nothing: where the
+	// serving generation took over, or how far one before it can have got. Unsettled is set while that is not known.
+	At        uint64 `json:"at,omitempty"`
+	Unsettled bool   `json:"unsettled,omitempty"`
 	// Declined holds the digests of the definitions that somebody decided against, by
 	// cancelling their rebuild or rolling it back: they begin no rebuild by themselves.
 	Declined map[string]string `json:"declined,omitempty"`

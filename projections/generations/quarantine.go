@@ -18,11 +18,16 @@ var ErrStill = errors.New("the projection stands still")
 // quarantine of the serving generation, as a rebuild would have it, and names
 // those that take a rebuild. Live events are applied in between. What it placed
 // before an error stays placed; it can be called again.
-func (s *Set) RetryQuarantine(ctx context.Context) (projections.Retried, error) {
+func (s *Set) RetryQuarantine(ctx context.Context) (_ projections.Retried, err error) {
 	if err := s.Err(); err != nil && !errors.Is(err, eventstore.ErrUnavailable) {
 		return projections.Retried{}, fmt.Errorf("%w: %w", ErrStill, err)
 	}
+	end, err := s.changeBehind()
+	if err != nil {
+		return projections.Retried{}, err
+	}
 	r := projections.NewRetry(s.o.Log)
+	defer func() { err = errors.Join(err, end(r.Result.Placed+r.Result.Duplicates > 0)) }()
 	for more := true; more; {
 		err := s.takeTurn(ctx, func(ctx context.Context) (err error) {
 			more, err = r.Step(ctx, s.serving.projector)
@@ -34,23 +39,8 @@ func (s *Set) RetryQuarantine(ctx context.Context) (projections.Retried, error) 
 	}
 	r.Result.Outdated = s.Status().Outdated
 	if r.Result.Placed+r.Result.Duplicates > 0 {
-		if err := s.takeTurn(ctx, func(context.Context) error { return s.changedBehind() }); err != nil {
-			return r.Result, err
-		}
 		s.o.Logger.Info("events left the quarantine", slog.Any("placed", r.Result.Placed), slog.Any("duplicates", r.Result.Duplicates),
 			slog.Any("kept", r.Result.Kept), slog.Any("need_rebuild", r.Result.NeedRebuild))
 	}
 	return r.Result, nil
-}
-
-// changedBehind tells watchers that states may have changed whose positions did not.
-func (s *Set) changedBehind() error {
-	at := s.serving.projector.Checkpoint().Position
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.current.At = at
-	if s.o.Hub != nil {
-		s.o.Hub.Replaced(at)
-	}
-	return writeFile(s.path(currentFile), s.current)
 }

@@ -12,11 +12,9 @@ import (
 	"github.com/tidemark-dev/tidemark/projections/projectiontest"
 )
 
-// Events that a mended definition can place leave the quarantine of what serves
-// while webhooks come in, and what is left is what a rebuild would have made.
-func TestRetryQuarantine(t *testing.T) {
-	r := newRig(t)
-	r.shape.Duplicates = 0
+// readsAccounts is makini for a sender that calls a connection an account.
+func readsAccounts(t *testing.T) *providers.Definition {
+	t.Helper()
 	text, err := providers.Source("makini")
 	if err != nil {
 		t.Fatal(err)
@@ -25,11 +23,24 @@ func TestRetryQuarantine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return d
+}
+
+func asAccount(body []byte) []byte {
+	return bytes.Replace(body, []byte(`"connection_id"`), []byte(`"account"`), 1)
+}
+
+// Events that a mended definition can place leave the quarantine of what serves
+// while webhooks come in, and what is left is what a rebuild would have made.
+func TestRetryQuarantine(t *testing.T) {
+	r := newRig(t)
+	r.shape.Duplicates = 0
+	d := readsAccounts(t)
 	renamed := 0
 	for _, g := range projectiontest.Groups(r.rng, projectiontest.Draw(r.rng, r.shape), 4) {
 		for i := range g {
 			if r.rng.IntN(3) == 0 {
-				b := bytes.Replace(g[i].Body, []byte(`"connection_id"`), []byte(`"account"`), 1)
+				b := asAccount(g[i].Body)
 				b = bytes.Replace(b, []byte(`"id":"`), []byte(`"id":"again-`), 1)
 				renamed += bytes.Count(b, []byte(`"account"`))
 				g[i].Body = b

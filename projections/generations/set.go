@@ -58,6 +58,8 @@ type Set struct {
 	reconsider  bool // definitions changed while a job was under way that goes on
 	control     control
 	rollingBack bool
+	retries     int             // of the quarantine, under way
+	settling    bool            // it is not known yet up to where ids of an earlier life say nothing
 	healed      bool            // a rebuild was begun because of damage
 	left        map[string]bool // damaged generations that the log was told of
 	// turns carries what has to have the serving generation for itself, and work a job to be done.
@@ -90,7 +92,7 @@ func Open(o Options) (*Set, error) {
 	if unusable(err) {
 		name := s.nextName()
 		o.Logger.Warn("the projections cannot be used and are made anew from the log, in a directory beside them", slog.Any("error", err), slog.Any("old", s.path(s.current.Serving)), slog.Any("new", name))
-		s.current = current{Serving: name, Previous: s.current.Previous}
+		s.current = current{Serving: name, Previous: s.current.Previous, Unsettled: true}
 		g, err = s.open(name)
 	}
 	if err != nil {
@@ -98,9 +100,7 @@ func Open(o Options) (*Set, error) {
 	}
 	s.serving = g
 	s.serve(g)
-	if s.o.Hub != nil && s.current.At > 0 {
-		s.o.Hub.Replaced(s.current.At)
-	}
+	s.tellHub()
 	if err := writeFile(s.path(currentFile), s.current); err != nil {
 		return nil, errors.Join(fmt.Errorf("say which projections serve: %w", err), s.Close())
 	}
@@ -179,13 +179,11 @@ func (s *Set) Err() error {
 // it, and lets their generations take over, until ctx ends. A projection that stops for good
 // is reported by Err, and queries and rebuilds go on.
 func (s *Set) Run(ctx context.Context) error {
-	jobs := make(chan struct{})
+	var jobs sync.WaitGroup
 	jobCtx, stopJobs := context.WithCancel(ctx)
-	defer func() { stopJobs(); <-jobs }()
-	go func() {
-		defer close(jobs)
-		s.runJobs(jobCtx)
-	}()
+	defer func() { stopJobs(); jobs.Wait() }()
+	jobs.Go(func() { s.runJobs(jobCtx) })
+	jobs.Go(func() { s.settle(jobCtx) })
 	for {
 		s.mu.Lock()
 		runner := s.runner
@@ -230,15 +228,16 @@ func (s *Set) takeOver(ctx context.Context, g *generation, declined map[string]s
 		return err
 	}
 	at := g.projector.Checkpoint().Position
-	next := current{Serving: g.name, Previous: old.name, At: at, Declined: declined}
-	if s.damage() != nil {
+	s.mu.Lock()
+	next := current{Serving: g.name, Previous: old.name, At: max(at, s.current.At), Unsettled: s.current.Unsettled, Declined: declined}
+	if old.damage != nil {
 		next.Previous = "" // nothing to go back to
 	}
 	if err := writeFile(s.path(currentFile), next); err != nil {
+		s.mu.Unlock()
 		return fmt.Errorf("say which projections serve: %w", err)
 	}
 	old.projector.Hub = nil
-	s.mu.Lock()
 	s.current, s.previousBy = next, old.definitions
 	s.serve(g)
 	s.mu.Unlock()

@@ -123,6 +123,9 @@ func (d *DB) Close() error {
 	return d.p.Close()
 }
 
+// Sync returns when what was committed is on disk.
+func (d *DB) Sync() error { return classify(d.p.LogData(nil, pebble.Sync)) }
+
 // View returns a consistent view of the moment. The caller closes it.
 func (d *DB) View() *View {
 	s := d.p.NewSnapshot()
