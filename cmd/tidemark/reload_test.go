@@ -340,10 +340,10 @@ func TestAWrongFileLeavesEverything(t *testing.T) {
 	good := configWith(testSecret, "  mine: {provider: ./mine.yaml, secrets: [s]}\n")
 	r := startReloadable(t, true, map[string]string{"tidemark.yaml": good, "mine.yaml": mine})
 	for _, c := range []struct{ name, file, text, why string }{
-		{"an unknown key", "tidemark.yaml", configWith(testSecret, "  mine: {provider: ./mine.yaml, secrts: [s]}\n"), `tidemark.yaml:4: sources.mine: unknown key \"secrts\"; did you mean \"secrets\"?`},
-		{"no YAML", "tidemark.yaml", "sources: [", "tidemark.yaml:2: this is not YAML"},
-		{"an empty list", "tidemark.yaml", "data_dir: data\nsources: {}\n", "tidemark.yaml:2: sources: no source"},
-		{"a secret that is not there", "tidemark.yaml", configWith("file:none", ""), "tidemark.yaml:3: sources.makini.secrets: read the value: open none"},
+		{"an unknown key", "tidemark.yaml", configWith(testSecret, "  mine: {provider: ./mine.yaml, secrts: [s]}\n"), `tidemark.yaml:4:33: sources.mine: unknown key \"secrts\"; did you mean \"secrets\"?`},
+		{"no YAML", "tidemark.yaml", "sources: [", "tidemark.yaml:2:1: this is not YAML"},
+		{"an empty list", "tidemark.yaml", "data_dir: data\nsources: {}\n", "tidemark.yaml:2:10: sources: no source"},
+		{"a secret that is not there", "tidemark.yaml", configWith("file:none", ""), "tidemark.yaml:3:40: sources.makini.secrets: read the value: open none"},
 		{"a definition that is not there", "tidemark.yaml", configWith(testSecret, "  mine: {provider: ./none.yaml, secrets: [s]}\n"), "tidemark.yaml:4: source mine: reading a provider definition: open none.yaml"},
 		{"a definition with a mistake", "mine.yaml", mine + "mapping:\n  tipe: body.t\n", `mine.yaml:4:3: mapping: unknown key \"tipe\"; did you mean \"type\"?`},
 		{"an expression that is none", "mine.yaml", mine + "mapping:\n  connection: body.a +\n", "mine.yaml:4:"},
@@ -547,5 +547,68 @@ func TestAMappingIsMended(t *testing.T) {
 	r.server = mustStart(t, r.dir, "--log-format", "json")
 	if st := r.rebuilds(); len(st.Outdated) != 0 {
 		t.Errorf("after a restart: %+v", st)
+	}
+}
+
+// Headers that the serving generation reads are kept as long as it does, also where
+// the definition in force asks for others.
+func TestHeadersOfTheFormerMappingAreKept(t *testing.T) {
+	definition := func(typ string) string {
+		return "name: kinds\nsignature: {scheme: none}\nmapping:\n  type: " + typ + "\n  connection: body.c\n  rules:\n    - {name: up, type: up, set: {connectivity: online}}\n"
+	}
+	r := startReloadable(t, true, map[string]string{
+		"tidemark.yaml": "data_dir: data\nrebuild: {on_definition_change: off}\nsources: {kinds: {provider: ./kinds.yaml}}\n",
+		"kinds.yaml":    definition(`headers["x-kind"]`),
+	})
+	send := func(c string) {
+		t.Helper()
+		req, err := http.NewRequest(http.MethodPost, r.url+"/in/kinds", strings.NewReader(`{"c":"`+c+`","kind":"up"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Kind", "up")
+		resp, err := testClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("answered %d, %v", resp.StatusCode, err)
+		}
+	}
+	kept := func(c string) int {
+		t.Helper()
+		if err := awaitApplied(r.url, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		var page api.Page[api.Entry]
+		if err := getJSON(r.url+"/v1/connections/kinds/"+c+"/events", &page); err != nil || len(page.Items) == 0 {
+			t.Fatalf("%+v, %v", page, err)
+		}
+		var e api.Event
+		if err := getJSON(r.url+"/v1/events/"+page.Items[0].Event, &e); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, h := range e.Headers {
+			if strings.EqualFold(h.Name, "x-kind") {
+				n++
+			}
+		}
+		return n
+	}
+	send("a")
+	before := len(r.stderr())
+	r.write("kinds.yaml", definition("body.kind"))
+	r.said(before, "is in force", "kinds (mapping)")
+	send("b")
+	if got := kept("b"); got != 1 {
+		t.Errorf("x-kind is kept %d times while the former mapping reads it", got)
+	}
+	var j api.Rebuild
+	postJSON(t, r.url+"/v1/rebuilds", api.RebuildRequest{}, &j)
+	awaitRebuild(t, r.url, generations.Promoted)
+	r.until("x-kind is not kept any more", func() bool { send("c"); return kept("c") == 0 })
+	if v := verified(t, r.url); !v.Equal {
+		t.Errorf("what serves is not what its definitions make of the log: %s", v.First)
 	}
 }

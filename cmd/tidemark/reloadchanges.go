@@ -130,7 +130,7 @@ func needRestart(cfg, next *config.Config) []string {
 // log says what changed.
 func (c *changes) log(logger *slog.Logger) {
 	if c.none() {
-		logger.Info("the configuration was read anew: nothing that can be changed while it runs has changed")
+		logger.Info("the configuration was read anew and is in order: nothing that can be changed while it runs has changed")
 		return
 	}
 	var attrs []any

@@ -55,7 +55,7 @@ func (f fields) find(key, below string) string {
 
 func (d *decoder) fail(v node, format string, args ...any) {
 	d.errs = append(d.errs, &Error{
-		File: d.cfg.File, Line: v.Line, Key: v.key,
+		File: d.cfg.File, Line: v.Line, Column: v.Column, Key: v.key,
 		Problem: fmt.Sprintf(format, args...),
 		Excerpt: excerpt(d.text, v.Line, plainKey),
 	})

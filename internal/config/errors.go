@@ -8,9 +8,10 @@ import (
 
 // Error is one thing wrong with a configuration.
 type Error struct {
-	// File and Line say where; Line is 0 where no line is to blame.
-	File string
-	Line int
+	// File, Line and Column say where, counted from 1; Line is 0 where no line is to blame,
+	// and Column where all of it is.
+	File         string
+	Line, Column int
 	// Key is the path of the key, e.g. "sources.makini.secrets"; "" for the file as a whole.
 	Key string
 	// Problem is what is wrong and what to write instead. It holds no secret.
@@ -19,13 +20,16 @@ type Error struct {
 	Excerpt string
 }
 
-// Error implements error: file, line, key, problem, and the line itself.
+// Error implements error: file, line, column, key, problem, and the line itself.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.File != "" {
 		b.WriteString(e.File)
 		if e.Line > 0 {
 			fmt.Fprintf(&b, ":%d", e.Line)
+		}
+		if e.Line > 0 && e.Column > 0 {
+			fmt.Fprintf(&b, ":%d", e.Column)
 		}
 		b.WriteString(": ")
 	}

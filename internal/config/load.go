@@ -80,10 +80,10 @@ func (d *decoder) parse(data []byte) (*yaml.Node, bool) {
 	}
 	var doc yaml.Node
 	if err := yaml.Load(data, &doc); err != nil {
-		line, problem := syntaxProblem(err)
+		line, column, problem := syntaxProblem(err)
 		// What a broken line holds nobody knows: it is shown only where a known key begins it.
 		known := func(key string) bool { return d.cfg.schema().find(key, "") != "" }
-		d.errs = append(d.errs, &Error{File: d.cfg.File, Line: line, Problem: problem, Excerpt: excerpt(d.text, line, known)})
+		d.errs = append(d.errs, &Error{File: d.cfg.File, Line: line, Column: column, Problem: problem, Excerpt: excerpt(d.text, line, known)})
 		return nil, false
 	}
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
@@ -105,7 +105,7 @@ var quoted = regexp.MustCompile(`'[^']*'|"[^"]*"`)
 
 // syntaxProblem says where and why the text is no YAML. What the parser
 // quotes from the text longer than a mark or two is left out: it may be a secret.
-func syntaxProblem(err error) (line int, problem string) {
+func syntaxProblem(err error) (line, column int, problem string) {
 	var one *yaml.LoadError
 	var many *yaml.LoadErrors
 	switch {
@@ -113,7 +113,7 @@ func syntaxProblem(err error) (line int, problem string) {
 	case errors.As(err, &many) && len(many.Errors) > 0:
 		one = many.Errors[0]
 	default:
-		return 0, "this is not YAML"
+		return 0, 0, "this is not YAML"
 	}
 	msg := quoted.ReplaceAllStringFunc(one.Message, func(q string) string {
 		if len(q) > 4 {
@@ -125,9 +125,9 @@ func syntaxProblem(err error) (line int, problem string) {
 	// A quote or bracket that is not closed is noticed at the end of the file, and mended where it was opened.
 	unclosed := strings.Contains(msg, "end of stream") || strings.Contains(msg, "did not find expected")
 	if begun := one.ContextMark.Line; unclosed && begun > 0 && begun < one.Mark.Line {
-		return begun, fmt.Sprintf("%s (%s, begun here, noticed in line %d)", problem, one.ContextMsg, one.Mark.Line)
+		return begun, one.ContextMark.Column, fmt.Sprintf("%s (%s, begun here, noticed in line %d)", problem, one.ContextMsg, one.Mark.Line)
 	}
-	return one.Mark.Line, problem
+	return one.Mark.Line, one.Mark.Column, problem
 }
 
 // readSmall reads a file of at most limit bytes, and says who may read it.
