@@ -7,7 +7,6 @@ import (
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
-	"cel.dev/cel-go/common/types/traits"
 	"cel.dev/cel-go/interpreter"
 )
 
@@ -18,18 +17,12 @@ import (
 func (m *activation) ResolveName(name string) (any, bool) {
 	switch name {
 	case "body":
-		if m.celBody[m.use] == nil {
-			m.celBody[m.use] = m.celValue(0)
-		}
-		return m.celBody[m.use], true
+		return m.celValue(0), true
 	case "data":
 		if m.data == noNode { // absent: nothing can be selected from it
 			return types.NewStringInterfaceMap(types.DefaultTypeAdapter, nil), true
 		}
-		if m.celData[m.use] == nil {
-			m.celData[m.use] = m.celValue(m.data)
-		}
-		return m.celData[m.use], true
+		return m.celValue(m.data), true
 	case "type":
 		return types.String(m.typ), true
 	case "headers":
@@ -50,61 +43,12 @@ type activation Mapper
 // Parent implements CEL's activation.
 func (m *activation) Parent() interpreter.Activation { return nil }
 
-// celValue converts node n. A null member is left out: null and absent are the same.
-func (m *activation) celValue(n int) ref.Val {
-	d := &m.doc
-	k := &d.nodes[n]
-	if (*Mapper)(m).hides(n) {
-		return types.String(hiddenMask)
-	}
-	switch k.kind {
-	case kindNull:
-		return types.NullValue
-	case kindBool:
-		return types.Bool(d.text[k.start] == 't')
-	case kindNumber:
-		return celNumber(string(d.raw(n)), m.use)
-	case kindString:
-		text, _ := d.string(n, nil)
-		return types.String(text)
-	case kindArray:
-		list := []ref.Val{}
-		for i := n + 1; i < int(k.next); i = int(d.nodes[i].next) {
-			list = append(list, m.celValue(i))
-		}
-		return types.NewRefValList(types.DefaultTypeAdapter, list)
-	default:
-		members, names := map[ref.Val]ref.Val{}, []ref.Val{}
-		for i := n + 1; i < int(k.next); i = int(d.nodes[i+1].next) {
-			if d.nodes[i+1].kind != kindNull {
-				name := types.String(d.nameText(&d.nodes[i]))
-				members[name] = m.celValue(i + 1)
-				names = append(names, name)
-			}
-		}
-		return &object{types.NewRefValMap(types.DefaultTypeAdapter, members), names}
-	}
-}
-
-// object is a map that is iterated in the order of the body: the order of a Go
-// map differs from run to run, and a rebuild must read what was read before.
-type object struct {
-	traits.Mapper
-	names []ref.Val
-}
-
-// Iterator goes through the names.
-func (o *object) Iterator() traits.Iterator {
-	return types.NewRefValList(types.DefaultTypeAdapter, o.names).Iterator()
-}
-
 // use is what CEL's answer is for.
 type use uint8
 
 const (
 	forCondition use = iota
 	forValue
-	uses
 )
 
 // celNumber converts a JSON number: to int or uint where it is an integer of 64

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"bytes"
+	"regexp"
 	"strconv"
 )
 
@@ -12,8 +13,9 @@ type truth uint8
 const (
 	isFalse truth = iota
 	isTrue
-	isError // a field is absent, or of a type that the operation does not have
-	askCEL  // beyond what is evaluated here
+	isAbsent // a field is absent
+	isError  // a field is of a type that the operation does not have
+	askCEL   // beyond what is evaluated here
 )
 
 func truthOf(b bool) truth {
@@ -30,6 +32,7 @@ type cond struct {
 	text        string   // of the comparison
 	texts       []string // of in
 	number      int64    // of the comparison; 0 or 1 for a boolean
+	pattern     *regexp.Regexp
 	left, right *cond
 }
 
@@ -47,6 +50,7 @@ const (
 	opPrefix
 	opSuffix
 	opContains
+	opMatches
 	opEqualInt
 	opLessInt
 	opGreaterInt
@@ -62,7 +66,7 @@ func (c *cond) eval(m *Mapper) truth {
 			return left
 		}
 		right := c.right.eval(m)
-		if right == decides || right == askCEL || left != isError {
+		if right == decides || right == askCEL || left == isTrue || left == isFalse {
 			return right
 		}
 		return left
@@ -78,12 +82,12 @@ func (c *cond) eval(m *Mapper) truth {
 	case opHas:
 		return m.has(c.path)
 	}
-	v, ok := m.value(c.path)
+	v, ok := m.field(c.path)
 	if !ok {
 		return askCEL
 	}
 	if v.kind == kindAbsent {
-		return isError
+		return isAbsent
 	}
 	return c.compare(m, v)
 }
@@ -134,11 +138,20 @@ func (c *cond) compare(m *Mapper, v value) truth {
 		return truthOf(len(v.text) >= len(c.text) && string(v.text[:len(c.text)]) == c.text)
 	case opSuffix:
 		return truthOf(len(v.text) >= len(c.text) && string(v.text[len(v.text)-len(c.text):]) == c.text)
+	case opMatches:
+		if len(v.text) > maxMatch {
+			return askCEL
+		}
+		m.doc.work += 2 * workPerCost * uint64(len(v.text)) // as in CEL: see priceOf
+		return truthOf(c.pattern.Match(v.text))
 	default:
 		m.doc.work += uint64(len(v.text))
 		return truthOf(bytes.Contains(v.text, []byte(c.text)))
 	}
 }
+
+// maxMatch is the longest text that is matched without CEL, in bytes.
+const maxMatch = 1 << 12
 
 // integer reads a JSON number that is a 64-bit integer without point or exponent.
 func integer(text []byte) (int64, bool) {

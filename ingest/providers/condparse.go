@@ -1,6 +1,8 @@
 package providers
 
 import (
+	"regexp"
+
 	celast "cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
@@ -45,8 +47,8 @@ func condOf(e celast.Expr) *cond {
 		return comparison(args, opNot, opGreaterInt)
 	case operators.In:
 		return inList(args)
-	case "startsWith", "endsWith", "contains":
-		ops := map[string]condOp{"startsWith": opPrefix, "endsWith": opSuffix, "contains": opContains}
+	case "startsWith", "endsWith", "contains", "matches":
+		ops := map[string]condOp{"startsWith": opPrefix, "endsWith": opSuffix, "contains": opContains, "matches": opMatches}
 		if !call.IsMemberFunction() || len(args) != 1 {
 			return nil
 		}
@@ -55,14 +57,18 @@ func condOf(e celast.Expr) *cond {
 		if !ok || !isText || !p.isField() {
 			return nil
 		}
-		return &cond{op: ops[name], path: p, text: text}
+		c := &cond{op: ops[name], path: p, text: text}
+		if c.op == opMatches {
+			pattern, err := regexp.Compile(text)
+			if err != nil {
+				return nil
+			}
+			c.pattern = pattern
+		}
+		return c
 	}
 	return nil
 }
-
-// isField reports whether the path names one value of the event and not the
-// whole of the body, the data or the headers.
-func (p path) isField() bool { return p.root == rootType || len(p.names) > 0 }
 
 func not(c *cond) *cond {
 	if c == nil {

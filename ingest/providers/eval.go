@@ -20,23 +20,6 @@ type value struct {
 	at   time.Time // of kindTime
 }
 
-// node resolves a path within the body. ok is false for data as a whole where
-// there is none, which CEL sees as an empty object.
-func (m *Mapper) node(p path) (n int, ok bool) {
-	if p.root == rootData {
-		n = m.data
-		if n == noNode && len(p.names) == 0 {
-			return noNode, false
-		}
-	}
-	for _, name := range p.names {
-		if n = m.doc.member(n, name); n == noNode {
-			break
-		}
-	}
-	return n, true
-}
-
 // value resolves a plain path. ok is false where only CEL can.
 func (m *Mapper) value(p path) (v value, ok bool) {
 	if m.spent() {
@@ -69,11 +52,49 @@ func (m *Mapper) value(p path) (v value, ok bool) {
 	v.kind = m.doc.nodes[n].kind
 	switch v.kind {
 	case kindString:
-		v.text, m.scratch = m.doc.string(n, m.scratch)
+		v.text = m.string(n)
 	case kindNumber, kindBool:
 		v.text = m.doc.raw(n)
 	}
 	return v, true
+}
+
+// field resolves a path within an expression, to what CEL would go on with. ok
+// is false where only CEL can.
+func (m *Mapper) field(p path) (v value, ok bool) {
+	if m.throughHidden(p) {
+		return value{}, false
+	}
+	v, ok = m.value(p)
+	if ok && (v.kind == kindAbsent || v.kind == kindNumber) && m.throughLong(p) {
+		return value{}, false
+	}
+	return v, ok
+}
+
+// decodedText is the text of a string with escapes.
+type decodedText struct {
+	node int
+	text []byte
+}
+
+// string returns the text of the string at n. Each is decoded once for an
+// event, so that expressions cannot multiply a long one.
+func (m *Mapper) string(n int) []byte {
+	if !m.doc.nodes[n].escaped {
+		text, _ := m.doc.string(n, nil)
+		return text
+	}
+	for i := range m.decoded {
+		m.doc.work++
+		if m.decoded[i].node == n {
+			return m.decoded[i].text
+		}
+	}
+	var text []byte
+	text, m.scratch = m.doc.string(n, m.scratch)
+	m.decoded = append(m.decoded, decodedText{n, text})
+	return text
 }
 
 // has decides has(path).
@@ -88,12 +109,17 @@ func (m *Mapper) has(p path) truth {
 	if p.root != rootBody && p.root != rootData {
 		return askCEL
 	}
-	n, ok := m.node(path{p.root, p.names[:last]})
+	if m.throughHidden(p) {
+		return askCEL
+	}
+	n, ok := m.node(p.parent())
 	switch {
 	case !ok:
 		return askCEL
+	case n == noNode && m.throughLong(p):
+		return askCEL
 	case n == noNode:
-		return isError
+		return isAbsent
 	case m.doc.nodes[n].kind != kindObject:
 		return askCEL
 	}
@@ -110,6 +136,11 @@ func (m *Mapper) eval(e *expr) (value, *Unplaceable) {
 		}
 		if e.path.root == rootHeaders && !m.spent() {
 			return value{}, e.failed(errors.New("the header is not UTF-8"))
+		}
+	}
+	if e.term != nil {
+		if v, ok := e.term.value(m); ok {
+			return v, nil
 		}
 	}
 	out, err := m.run(e)

@@ -7,7 +7,6 @@ import (
 
 	"cel.dev/cel-go/cel"
 	celast "cel.dev/cel-go/common/ast"
-	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/ext"
 	"go.yaml.in/yaml/v4"
@@ -20,33 +19,17 @@ const maxExpression = 4096
 // learns them: the type is read without data, data without the type.
 var variables = []string{"body", "headers", "type", "data"}
 
-// root is the variable that a plain path begins with.
-type root uint8
-
-const (
-	rootNone root = iota
-	rootBody
-	rootData
-	rootHeaders
-	rootType
-)
-
 // expr is a compiled expression. Most expressions are a plain path like
-// body.data.id, or a condition made of comparisons of plain paths; those are
-// evaluated on the index of the body directly. All others run in CEL. Both ways
-// give the same answer: TestFastPathAgreesWithCEL.
+// body.data.id, a condition made of comparisons of paths, or a text put together
+// of such; those are evaluated on the index of the body directly. All others run
+// in CEL. Both ways give the same answer, and the tests of agreement hold them to it.
 type expr struct {
 	where   string // for messages: the key of the definition
 	source  string
-	path    path // root is rootNone where the expression is no plain path
-	cond    *cond
+	path    path  // of an expression for a value that is nothing but names; else its root is rootNone
+	term    *term // of any other expression for a value that needs no CEL
+	cond    *cond // of a condition that needs no CEL
 	program cel.Program
-}
-
-// path is a plain path: a variable and the names that follow it.
-type path struct {
-	root  root
-	names []string
 }
 
 // compiler compiles the expressions of one definition and collects the headers they read.
@@ -122,8 +105,10 @@ func (c *compiler) compile(n *yaml.Node, where string, vars []string, condition 
 	e := &expr{where: where, source: source, program: program}
 	if condition {
 		e.cond = condOf(ast.NativeRep().Expr())
-	} else if p, ok := pathOf(ast.NativeRep().Expr()); ok {
+	} else if p, ok := pathOf(ast.NativeRep().Expr()); ok && p.index == nil {
 		e.path = p
+	} else {
+		e.term = termOf(ast.NativeRep().Expr())
 	}
 	return e, nil
 }
@@ -184,49 +169,4 @@ func (c *compiler) headerNames() []string {
 	}
 	sort.Strings(names)
 	return names
-}
-
-// pathOf reads a plain path.
-func pathOf(e celast.Expr) (path, bool) {
-	switch e.Kind() {
-	case celast.IdentKind:
-		r := map[string]root{"body": rootBody, "data": rootData, "headers": rootHeaders, "type": rootType}[e.AsIdent()]
-		return path{root: r}, r != rootNone
-	case celast.SelectKind:
-		s := e.AsSelect()
-		if s.IsTestOnly() {
-			return path{}, false
-		}
-		return testedPath(s)
-	case celast.CallKind:
-		call := e.AsCall()
-		if call.FunctionName() != operators.Index || len(call.Args()) != 2 {
-			return path{}, false
-		}
-		name, ok := stringLiteral(call.Args()[1])
-		p, plain := pathOf(call.Args()[0])
-		if !ok || !plain {
-			return path{}, false
-		}
-		return p.then(name), true
-	}
-	return path{}, false
-}
-
-// testedPath reads the path of a selection, also of one that only tests presence.
-func testedPath(s celast.SelectExpr) (path, bool) {
-	p, ok := pathOf(s.Operand())
-	return p.then(s.FieldName()), ok
-}
-
-func (p path) then(name string) path {
-	return path{p.root, append(p.names[:len(p.names):len(p.names)], name)}
-}
-
-func stringLiteral(e celast.Expr) (string, bool) {
-	if e.Kind() != celast.LiteralKind {
-		return "", false
-	}
-	s, ok := e.AsLiteral().(types.String)
-	return string(s), ok
 }

@@ -55,7 +55,7 @@ type document struct {
 	nodes []node
 	stack []frame
 	names []name
-	work  uint64 // names compared and bytes decoded since the text was indexed
+	work  uint64 // names compared, elements passed and bytes decoded since the text was indexed
 }
 
 // syntaxError says where a body stops being strict JSON.
@@ -92,6 +92,22 @@ func (d *document) member(n int, want string) int {
 			}
 			return i + 1
 		}
+	}
+	return noNode
+}
+
+// element returns element i of the array n, noNode where n is no array or has no such element.
+func (d *document) element(n, i int) int {
+	if n < 0 || d.nodes[n].kind != kindArray {
+		return noNode
+	}
+	end := int(d.nodes[n].next)
+	for n++; n < end; n = int(d.nodes[n].next) {
+		d.work++
+		if i == 0 {
+			return n
+		}
+		i--
 	}
 	return noNode
 }

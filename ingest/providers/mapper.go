@@ -3,9 +3,6 @@ package providers
 import (
 	"fmt"
 	"strconv"
-	"unicode/utf8"
-
-	"cel.dev/cel-go/common/types/ref"
 )
 
 // Mapper reads observations out of events by one definition. It keeps buffers
@@ -15,12 +12,14 @@ type Mapper struct {
 	doc document
 
 	// Of the event at hand.
-	header           func(name string) string
-	typ              []byte
-	data             int           // the node of data
-	celBody, celData [uses]ref.Val // built when CEL first asks
-	use              use
-	cost             uint64 // of CEL, so far
+	header func(name string) string
+	typ    []byte
+	data   int // the node of data
+	use    use
+	cost   uint64 // of CEL, so far
+
+	decoded   []decodedText // the strings with escapes that were read
+	converted converted     // what CEL has asked for
 
 	form    []byte // the document that a form held
 	hidden  []int  // the nodes that must not be shown
@@ -28,8 +27,11 @@ type Mapper struct {
 	out     []byte // the observation's texts, until they become one string
 }
 
-// keepScratch bounds the buffers that a Mapper keeps between events.
-const keepScratch = 1 << 16
+// What a Mapper keeps of its buffers between events.
+const (
+	keepScratch = 1 << 16
+	keepDecoded = 256
+)
 
 // NewMapper returns a Mapper for the definition.
 func (d *Definition) NewMapper() *Mapper { return &Mapper{def: d} }
@@ -41,10 +43,13 @@ func (d *Definition) NewMapper() *Mapper { return &Mapper{def: d} }
 // *Unplaceable. Equal bodies and headers give equal results, whatever was mapped before.
 func (m *Mapper) Map(body []byte, header func(name string) string) (Observation, error) {
 	o, err := m.read(body, header)
-	m.celBody, m.celData = [uses]ref.Val{}, [uses]ref.Val{}
+	m.converted.forget()
 	m.header, m.doc.text, m.typ = nil, nil, nil
 	if cap(m.scratch) > keepScratch {
 		m.scratch = nil
+	}
+	if cap(m.decoded) > keepDecoded {
+		m.decoded = nil
 	}
 	if cap(m.form) > keepScratch {
 		m.form = nil
@@ -60,7 +65,7 @@ func (m *Mapper) read(body []byte, header func(name string) string) (o Observati
 	if err := m.index(body, header); err != nil {
 		return o, err
 	}
-	m.header, m.scratch, m.out = header, m.scratch[:0], m.out[:0]
+	m.header, m.scratch, m.decoded, m.out = header, m.scratch[:0], m.decoded[:0], m.out[:0]
 	m.typ, m.data, m.cost = nil, noNode, 0
 
 	typ, err := m.text(p.typ, scalarKinds)
@@ -234,38 +239,4 @@ func (m *Mapper) finish(o *Observation, r *rule, id []byte) error {
 	o.Detail.Message = all[ends[3]:ends[4]]
 	o.Detail.RequestID = all[ends[4]:ends[5]]
 	return nil
-}
-
-// sources lists expressions for a message.
-func sources(list []*expr) string {
-	s := ""
-	for i, e := range list {
-		if i > 0 {
-			s += ", "
-		}
-		s += e.source
-	}
-	return s
-}
-
-// cut shortens s to at most n bytes at a rune boundary.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}
-
-// cutBytes is cut for bytes.
-func cutBytes(b []byte, n int) []byte {
-	if len(b) <= n {
-		return b
-	}
-	for n > 0 && !utf8.RuneStart(b[n]) {
-		n--
-	}
-	return b[:n]
 }
