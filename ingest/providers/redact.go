@@ -81,7 +81,7 @@ func (r *Redactor) Redact(dst, body []byte, limit int, header func(name string) 
 	}
 	w.nodes = w.nodes[:0]
 	for _, p := range r.def.hidden.redact {
-		w.doc.each(0, p, func(n int) { w.nodes = append(w.nodes, n) })
+		w.nodes = w.doc.find(w.nodes, 0, p)
 	}
 	w.nodes = w.doc.outermost(w.nodes)
 	if len(body)+len(w.nodes)*maxHashed > limit {

@@ -167,44 +167,51 @@ func (h *hidden) words(err error) string {
 // marked sensitive, and what is to be redacted and is not, as it was stored before the definition said so.
 func (h *hidden) covered(d *document, dst []int) []int {
 	for _, p := range h.sensitive {
-		d.each(0, p, func(n int) { dst = append(dst, n) })
+		dst = d.find(dst, 0, p)
 	}
 	for _, p := range h.redact {
-		d.each(0, p, func(n int) {
+		from := len(dst)
+		for _, n := range d.find(dst, 0, p)[from:] {
 			if d.nodes[n].kind != kindString || !isRedacted(d.raw(n)[1:d.nodes[n].end-d.nodes[n].start-1]) {
-				dst = append(dst, n)
+				dst = append(dst, n) // not before where it is read from
 			}
-		})
+		}
 	}
 	return d.outermost(dst)
 }
 
-// each calls fn for every value at the place. What is null or "" is nothing, and hides nothing.
-func (d *document) each(n int, p fieldPath, fn func(n int)) {
+// find appends every value at the place below node n. What is null or "" is nothing, and hides nothing.
+func (d *document) find(dst []int, n int, p fieldPath) []int {
+	for ; len(p) > 0 && !p[0].each; p = p[1:] {
+		n = d.member(n, p[0].name)
+	}
 	if n == noNode {
-		return
+		return dst
 	}
 	if len(p) == 0 {
-		if k := &d.nodes[n]; k.kind != kindNull && !(k.kind == kindString && k.end-k.start == 2) {
-			fn(n)
+		if d.nodes[n].kind != kindNull && !d.emptyString(n) {
+			dst = append(dst, n)
 		}
-		return
-	}
-	if !p[0].each {
-		d.each(d.member(n, p[0].name), p[1:], fn)
-		return
+		return dst
 	}
 	end := int(d.nodes[n].next)
 	switch d.nodes[n].kind {
 	case kindArray:
 		for i := n + 1; i < end; i = int(d.nodes[i].next) {
-			d.each(i, p[1:], fn)
+			dst = d.find(dst, i, p[1:])
 		}
 	case kindObject:
 		for i := n + 1; i < end; i = int(d.nodes[i+1].next) {
-			d.each(i+1, p[1:], fn)
+			dst = d.find(dst, i+1, p[1:])
 		}
 	}
+	return dst
+}
+
+// emptyString reports whether node n is "".
+func (d *document) emptyString(n int) bool {
+	k := &d.nodes[n]
+	return k.kind == kindString && k.end-k.start == 2
 }
 
 // outermost sorts nodes and takes out those that lie within another.
