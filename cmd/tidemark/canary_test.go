@@ -344,7 +344,7 @@ func (c *collector) commands(dir, url string) {
 			{"explain canary/c1", false}, {"corrections canary/c1", false}, {"diff canary/c1 --from 2026-02-15T00:00:00Z", false},
 			{"stats canary/c1", false}, {"quarantine", false}, {"quarantine retry", false}, {"verify", false},
 			{"rebuild --dry-run", false}, {"rebuild report", false}, {"rebuild status", false},
-			{"rebuild --connection canary/c1", false}, {"rebuild --what-if prying.yaml --since 1", format == "json"},
+			{"rebuild --connection canary/c1", false}, {"rebuild --what-if prying.yaml --since 1 --source canary", format == "json"},
 			{"providers test ./canary.yaml --body payload.json", format == "json"}, {"providers show ./canary.yaml", false}, {"config check", false},
 		} {
 			cmd := exec.Command(program, append(strings.Fields(line.args), "-o", format)...)
