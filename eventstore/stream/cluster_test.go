@@ -1,85 +1,129 @@
 package stream_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
-	"github.com/oklog/ulid/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/tidemark-dev/tidemark/eventstore"
+	"github.com/tidemark-dev/tidemark/eventstore/storetest"
 	"github.com/tidemark-dev/tidemark/eventstore/stream"
 )
 
-// startCluster runs three servers that keep streams together.
-func startCluster(t *testing.T) (servers []*server, urls string) {
+// long is set by CI: what takes an election of the cluster, or many of its streams, runs there.
+var long = os.Getenv("TIDEMARK_LONG") == "1"
+
+func needsLong(t *testing.T, why string) {
 	t.Helper()
-	var routes, all []string
+	if !long {
+		t.Skip(why + ": set TIDEMARK_LONG=1")
+	}
+}
+
+// cluster is three nats-server processes that keep copies of each other's streams.
+type cluster struct {
+	t     testing.TB
+	nodes []*server
+}
+
+// startCluster runs three servers that sync every message. They end with the test.
+func startCluster(t testing.TB) *cluster {
+	t.Helper()
+	c := &cluster{t: t}
+	var routes []string
 	for range 3 {
 		routes = append(routes, freeAddr(t))
 	}
-	for i, r := range routes {
-		config := fmt.Sprintf("server_name: n%d\ncluster { name: c, listen: %q, routes: [%q, %q, %q] }\n", i, r, "nats://"+routes[0], "nats://"+routes[1], "nats://"+routes[2])
-		s := prepareServer(t, config)
+	for i, route := range routes {
+		name := fmt.Sprintf("n%d", i+1)
+		s := prepareServer(t, fmt.Sprintf("server_name: %s\ncluster { name: tide, listen: %q, routes: [nats://%s] }\n",
+			name, route, strings.Join(routes, ", nats://")))
+		s.name = name
 		s.launch()
-		servers, all = append(servers, s), append(all, s.url())
+		c.nodes = append(c.nodes, s)
 	}
-	for _, s := range servers {
+	for _, s := range c.nodes {
 		s.awaitHealth()
 	}
-	return servers, strings.Join(all, ",")
+	return c
 }
 
-// TestAClusterWhoseServersAreKilled kills one server of three after the other while senders
-// append: what is acknowledged is there once, and the log goes on.
-func TestAClusterWhoseServersAreKilled(t *testing.T) {
-	if os.Getenv("TIDEMARK_LONG") != "1" {
-		t.Skip("TIDEMARK_LONG is not set: three servers and their elections take a while")
+// options are those of a log that the cluster keeps three copies of.
+func (c *cluster) options(prefix string) stream.Options {
+	var urls, monitors []string
+	for _, s := range c.nodes {
+		urls = append(urls, s.url())
+		monitors = append(monitors, "http://"+s.monitor)
 	}
-	servers, urls := startCluster(t)
-	log := start(t, stream.Options{URL: urls, Replicas: 3})
-	var acknowledged sync.Map
-	var count, sent atomic.Int64
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	var sending sync.WaitGroup
-	for range 8 {
-		sending.Go(func() {
-			for ctx.Err() == nil {
-				e := webhook(int(sent.Add(1)))
-				switch _, err := log.Append(ctx, e); {
-				case err == nil:
-					acknowledged.Store(e.ID, true)
-					count.Add(1)
-				case errors.Is(err, eventstore.ErrIntegrity):
-					t.Errorf("a whole cluster is taken for damaged: %v", err)
-					return
-				default:
-					time.Sleep(time.Millisecond) // as a sender would
-				}
-			}
-		})
+	return stream.Options{URL: strings.Join(urls, ","), MonitorURLs: monitors, Prefix: prefix, Replicas: 3}
+}
+
+// info asks the cluster about a stream, nil while nobody answers.
+func (c *cluster) info(name string) *jetstream.StreamInfo {
+	c.t.Helper()
+	nc, err := nats.Connect(c.options("").URL)
+	if err != nil {
+		return nil
 	}
-	for _, s := range servers {
-		getOn := func() { count.Store(0); until(t, "senders get on", func() bool { return count.Load() > 300 }) }
-		getOn()
-		s.kill()
-		getOn()
-		s.run()
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		c.t.Fatal(err)
 	}
-	stop()
-	sending.Wait()
-	seen := readIDs(t, log)
-	acknowledged.Range(func(id, _ any) bool {
-		if seen[id.(ulid.ULID)] != 1 {
-			t.Errorf("event %s was acknowledged and is stored %d times", id, seen[id.(ulid.ULID)])
+	s, err := js.Stream(c.t.Context(), name)
+	if err != nil {
+		return nil
+	}
+	return s.CachedInfo()
+}
+
+// leader returns the server that leads a stream, and those that do not.
+func (c *cluster) leader(name string) (leader *server, followers []*server) {
+	c.t.Helper()
+	until(c.t, "the stream has a leader", func() bool {
+		info := c.info(name)
+		if info == nil || info.Cluster == nil {
+			return false
 		}
-		return !t.Failed()
+		followers = nil
+		for _, s := range c.nodes {
+			if s.name == info.Cluster.Leader {
+				leader = s
+			} else {
+				followers = append(followers, s)
+			}
+		}
+		return leader != nil
+	})
+	return leader, followers
+}
+
+// whole waits until every copy of a stream has all of it.
+func (c *cluster) whole(name string) {
+	c.t.Helper()
+	until(c.t, "every copy is current", func() bool {
+		info := c.info(name)
+		if info == nil || info.Cluster == nil || len(info.Cluster.Replicas) != 2 {
+			return false
+		}
+		for _, peer := range info.Cluster.Replicas {
+			if peer.Offline || !peer.Current || peer.Lag > 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func TestConformanceCluster(t *testing.T) {
+	needsLong(t, "it makes forty streams of three copies")
+	c := startCluster(t)
+	n := 0
+	storetest.Run(t, func(t *testing.T) storetest.Store {
+		n++
+		return start(t, c.options(fmt.Sprintf("T%d", n)))
 	})
 }

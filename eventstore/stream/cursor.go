@@ -108,7 +108,14 @@ func (c *cursor) wait(ctx context.Context, idle <-chan time.Time) (waited bool, 
 			return false, err
 		}
 	}
-	if c.feed != nil {
+	var again <-chan time.Time
+	switch {
+	case c.feed == nil:
+	case c.feed.early:
+		pause := time.NewTimer(earlyPause)
+		defer pause.Stop()
+		again = pause.C
+	default:
 		if err := c.feed.pull(); err != nil {
 			c.drop()
 			return false, outOfReach(ctx, err)
@@ -119,6 +126,9 @@ func (c *cursor) wait(ctx context.Context, idle <-chan time.Time) (waited bool, 
 	case m := <-messages:
 		c.feed.receive(m)
 		return false, c.overError()
+	case <-again:
+		c.feed.early = false
+		return false, nil
 	case <-changed:
 		return false, nil
 	case <-idle:

@@ -19,6 +19,10 @@ const (
 	pullExpires = 30 * time.Second
 	// forgottenAfter is when the server drops a consumer that nobody asks.
 	forgottenAfter = 2 * pullExpires
+	// earlyPulls is how often the first request may find nobody to answer, and earlyPause lies between: in a
+	// cluster, news of a consumer may take another way than the answer that it was made.
+	earlyPulls = 20
+	earlyPause = 50 * time.Millisecond
 	// statusSlots is what the channel holds beside a batch: the server's remarks.
 	statusSlots = 16
 )
@@ -39,11 +43,13 @@ type feed struct {
 	consumer string
 	request  []byte
 
-	ready   []*nats.Msg // received, in order; taken from the front
-	first   int         // of ready
-	pulling bool        // a request is open
-	over    error       // why nothing more will come
-	silent  bool        // nothing came since the cursor last looked
+	ready    []*nats.Msg // received, in order; taken from the front
+	first    int         // of ready
+	pulling  bool        // a request is open
+	over     error       // why nothing more will come
+	early    bool        // the request was made before the server had heard of the consumer
+	patience int         // how often that may be so
+	silent   bool        // nothing came since the cursor last looked
 
 	due eventstore.Position // the next it may deliver; those before came already
 }
@@ -51,7 +57,7 @@ type feed struct {
 // openFeed makes a consumer that begins at from. It returns an ErrIntegrity if the
 // log ends before that, or an external server's is not the one that is known.
 func (l *Log) openFeed(ctx context.Context, lk *link, from eventstore.Position) (*feed, error) {
-	f := &feed{lk: lk, epoch: lk.epoch.Load(), stream: l.opts.eventsStream(), due: from}
+	f := &feed{lk: lk, epoch: lk.epoch.Load(), stream: l.opts.eventsStream(), due: from, patience: earlyPulls}
 	f.messages = make(chan *nats.Msg, pullBatch+statusSlots)
 	// What can be read of a damaged log is read; but what was read of one log is not followed by another.
 	if from > 1 && !l.opts.embedded() {
@@ -134,6 +140,12 @@ func (f *feed) receive(m *nats.Msg) {
 	if len(m.Data) == 0 {
 		status = m.Header.Get("Status")
 	}
+	if status == "503" && f.patience > 0 {
+		f.patience--
+		f.pulling, f.early = false, true
+		return
+	}
+	f.patience = 0
 	switch status {
 	case "":
 		f.ready = append(f.ready, m)

@@ -2,11 +2,13 @@ package stream_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tidemark-dev/tidemark/eventstore"
 	"github.com/tidemark-dev/tidemark/eventstore/storetest"
 	"github.com/tidemark-dev/tidemark/eventstore/stream"
 )
@@ -26,6 +28,13 @@ func start(t testing.TB, opts stream.Options) *running {
 		opts.Idle = 30 * time.Millisecond
 	}
 	log, err := stream.Open(t.Context(), opts)
+	if errors.Is(err, eventstore.ErrUnavailable) && opts.Replicas > 1 {
+		// A cluster just started may not find all of its servers yet. The program waits as well.
+		until(t, "the log opens", func() bool {
+			log, err = stream.Open(t.Context(), opts)
+			return !errors.Is(err, eventstore.ErrUnavailable)
+		})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

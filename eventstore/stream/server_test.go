@@ -51,6 +51,7 @@ func natsServer(t testing.TB) string {
 // server is a nats-server process.
 type server struct {
 	t       testing.TB
+	name    string // in a cluster
 	config  string
 	addr    string
 	monitor string
@@ -98,6 +99,7 @@ func (s *server) run() {
 	s.awaitHealth()
 }
 
+// launch starts the process.
 func (s *server) launch() {
 	s.t.Helper()
 	s.cmd = exec.Command(natsServer(s.t), "-c", s.config)
@@ -107,6 +109,7 @@ func (s *server) launch() {
 	}
 }
 
+// awaitHealth waits until JetStream works.
 func (s *server) awaitHealth() {
 	s.t.Helper()
 	until(s.t, "nats-server is healthy", func() bool {
