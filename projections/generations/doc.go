@@ -4,7 +4,8 @@
 // Guarantee: a reader sees a whole generation or another whole one, never a
 // half-built one. A generation takes over only after every event of the log was
 // accounted for, and the one before it stays for a rollback. What a rebuild has
-// reached survives a crash.
+// reached survives a crash. Definitions may change while it runs: what serves goes on with those that it was
+// made with until a generation of the new ones takes over.
 //
 // Effects (alerts, when they come) belong to the serving generation's Hub and are
 // keyed by event: a generation that is being made has none, so nothing outward is done again.

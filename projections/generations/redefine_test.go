@@ -155,6 +155,10 @@ func TestRedefine(t *testing.T) {
 	r.more(40)
 	r.caughtUp(s)
 	r.put(s, after, generations.Rebuild)
+	if said.has("was cancelled") {
+		t.Error("what is in force already is put in force once more")
+	}
+	r.put(s, after, generations.ReviewFirst)
 	if !said.has("was cancelled or rolled back, so none is begun") {
 		t.Error("what was rolled back begins again by itself, or nothing is said")
 	}
