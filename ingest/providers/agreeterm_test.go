@@ -15,7 +15,14 @@ func drawTerm(t *rapid.T, depth int) string {
 		return drawPath(t)
 	}
 	part := func() string { return drawTerm(t, depth-1) }
-	switch rapid.IntRange(0, 7).Draw(t, "term") {
+	switch rapid.IntRange(0, 11).Draw(t, "term") {
+	case 8:
+		return "(" + part() + ").trim()"
+	case 9:
+		return "(" + part() + ").split(" + rapid.SampledFrom([]string{`"/"`, `"a"`, `"\""`}).Draw(t, "at") + ")[" + rapid.SampledFrom([]string{"0", "1", "2"}).Draw(t, "piece") + "]"
+	case 10:
+		p := drawPath(t)
+		return p + ".substring(" + p + `.lastIndexOf(` + rapid.SampledFrom([]string{`"é") + 1`, `"o") + 1`, `"a") + 1`, `"a") + 2`}).Draw(t, "after") + ")"
 	case 0, 1:
 		return "(" + drawCondition(t, 1) + " ? " + part() + " : " + part() + ")"
 	case 2:
@@ -128,6 +135,13 @@ func TestTermsInCorners(t *testing.T) {
 		{`body.l[0]`, `{"l":[null]}`, true},
 		{`body.l[0]`, `{"l":{"0":"x"}}`, true},
 		{`has(body.t) ? body.t : ""`, `{"t":"a\nb"}`, true},
+		{`body.t.substring(body.t.lastIndexOf("é: ") + 3).split("\n")[0].trim()`, `{"t":"é: x\né: y \nz"}`, true},
+		{`body.t.substring(body.t.lastIndexOf("é: ") + 4)`, `{"t":"é: x"}`, false},
+		{`body.t.substring(body.t.lastIndexOf("é: ") + 3)`, `{"t":"e: xyz"}`, false},
+		{`body.t.split("a")[2]`, `{"t":"bab"}`, true},
+		{`body.t.split("a")[1]`, `{"t":"ba"}`, true},
+		{`body.t.split("")[1]`, `{"t":"ba"}`, false},
+		{`body.t.split("a")[0]`, `{"t":1}`, false},
 		{`headers["h"] + "/" + type + "/" + headers.none`, `{}`, true},
 	} {
 		e := compileOne(t, c.source, false)

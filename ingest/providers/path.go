@@ -1,6 +1,8 @@
 package providers
 
 import (
+	"slices"
+
 	celast "cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
@@ -91,6 +93,11 @@ func (p path) parent() path {
 		p.index = p.index[:last]
 	}
 	return p
+}
+
+// equals reports whether both are the same path.
+func (p path) equals(q path) bool {
+	return p.root == q.root && slices.Equal(p.names, q.names) && slices.Equal(p.index, q.index)
 }
 
 // isField reports whether the path names one value of the event and not the

@@ -14,9 +14,10 @@ import "strconv"
 type term struct {
 	op    termOp
 	path  path
-	fixed value   // of a literal
+	fixed value   // a literal: by itself, or what a text is cut at
+	index int     // of a piece
 	when  *cond   // of a choice
-	parts []*term // of a choice, the two; of a conversion, what is converted
+	parts []*term // of a choice, the two; of a conversion, what is converted; of a text, what it is made of
 }
 
 type termOp uint8
@@ -28,6 +29,9 @@ const (
 	termChoice // when ? parts[0] : parts[1]
 	termString // string(parts[0])
 	termLower  // parts[0].lowerAscii()
+	termTrim   // parts[0].trim()
+	termPiece  // parts[0].split(fixed)[index]
+	termRest   // what follows the last fixed: parts[0].substring(parts[0].lastIndexOf(fixed) + its length)
 )
 
 // maxJoined is the longest text that is put together without CEL, in bytes.
@@ -72,8 +76,8 @@ func (t *term) eval(m *Mapper) (v value, ok bool) {
 	if v, ok = t.parts[0].eval(m); !ok || v.kind == kindAbsent {
 		return v, ok
 	}
-	if t.op == termLower {
-		return m.lower(v)
+	if t.op != termString {
+		return t.part(m, v)
 	}
 	switch v.kind {
 	case kindNumber:
@@ -105,22 +109,6 @@ func (t *term) join(m *Mapper) (v value, ok bool) {
 	from := len(m.scratch)
 	for _, text := range texts {
 		m.scratch = append(m.scratch, text...)
-	}
-	return value{kind: kindString, text: m.scratch[from:len(m.scratch):len(m.scratch)]}, true
-}
-
-// lower turns ASCII capitals into small letters.
-func (m *Mapper) lower(v value) (value, bool) {
-	if v.kind != kindString || len(v.text) > maxJoined {
-		return value{}, false
-	}
-	m.doc.work += uint64(len(v.text))
-	from := len(m.scratch)
-	for _, c := range v.text {
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		m.scratch = append(m.scratch, c)
 	}
 	return value{kind: kindString, text: m.scratch[from:len(m.scratch):len(m.scratch)]}, true
 }

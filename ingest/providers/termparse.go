@@ -55,12 +55,19 @@ func callTerm(call celast.CallExpr) *term {
 	// CEL takes string(body["id"]) for the string of an integer and fails; string(body.id) is as it looks.
 	case name == "string" && !call.IsMemberFunction() && len(args) == 1 && args[0].Kind() == celast.SelectKind:
 		return conversion(termString, args[0])
+	case name == operators.Index:
+		return pieceTerm(args)
+	case name == "substring" && call.IsMemberFunction() && len(args) == 1:
+		return restTerm(call.Target(), args[0])
+	case name == "trim" && call.IsMemberFunction() && len(args) == 0:
+		return conversion(termTrim, call.Target())
 	case name == "lowerAscii" && call.IsMemberFunction() && len(args) == 0:
 		return conversion(termLower, call.Target())
 	}
 	return nil
 }
 
+// conversion reads what an operation makes of another value.
 func conversion(op termOp, of celast.Expr) *term {
 	part := termOf(of)
 	if part == nil {
