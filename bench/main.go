@@ -62,6 +62,7 @@ var measurements = []struct {
 	{"visible", (*bench).visible, true},
 	{"late", (*bench).late, false},
 	{"large", (*bench).large, true},
+	{"beside", (*bench).beside, true},
 	{"rebuild", (*bench).rebuild, false},
 	{"past", (*bench).past, false},
 	{"mapping", (*bench).mapping, false},

@@ -28,6 +28,7 @@ const (
 	rolePeer    = "role:peer"
 	roleLoad    = "role:load"
 	roleVisible = "role:visible"
+	roleBeside  = "role:beside"
 	roleGets    = "role:gets"
 	roleCeiling = "role:ceiling"
 	roleLate    = "role:late"
@@ -50,6 +51,11 @@ type visibleSpec struct {
 	Visible load.Visible
 }
 
+type besideSpec struct {
+	loadSpec
+	Beside load.Beside
+}
+
 type peerSpec struct {
 	Store string // "none", "each" or "grouped"
 	DSN   string
@@ -69,6 +75,8 @@ func playRole(ctx context.Context, role, spec string) error {
 		return play(spec, loadSpec.run)
 	case roleVisible:
 		return play(spec, visibleSpec.run)
+	case roleBeside:
+		return play(spec, besideSpec.run)
 	case roleGets:
 		return play(spec, load.Gets.Run)
 	case roleCeiling:
@@ -127,6 +135,16 @@ func (s visibleSpec) run() (load.Visibility, error) {
 	runtime.GC()
 	s.Visible.Background = s.Load
 	return s.Visible.Run()
+}
+
+func (s besideSpec) run() (load.Besides, error) {
+	var err error
+	if s.Load.Requests, err = s.Corpus.Build(s.Webhooks, s.Load.Addr); err != nil {
+		return load.Besides{}, err
+	}
+	runtime.GC()
+	s.Beside.Background = s.Load
+	return s.Beside.Run()
 }
 
 // servePeer serves one of the handlers Tidemark is measured against.

@@ -38,6 +38,8 @@ type Load struct {
 	Again bool
 	// All ends the load when every request was answered, whatever For says.
 	All bool
+	// Stop, if not nil, ends the load when it is closed.
+	Stop <-chan struct{} `json:"-"`
 }
 
 // Result is what one load met.
@@ -47,8 +49,9 @@ type Result struct {
 	Acknowledged int           `json:"acknowledged"`
 	PerSecond    float64       `json:"per_second"`
 	Latency      stats.Latency `json:"latency"`
-	// Total counts the 200s outside the counted time too.
+	// Total counts the 200s outside the counted time too, Sent the requests.
 	Total int `json:"total"`
+	Sent  int `json:"sent,omitempty"`
 	// Refused counts the other answers by status.
 	Refused map[int]int `json:"refused,omitempty"`
 	// Answers are a few bodies of 200s, spread over the run, to look up afterwards.
@@ -174,6 +177,11 @@ func (r *run) over() bool {
 	if r.next == r.Requests.Len() && !r.Again {
 		return true
 	}
+	select {
+	case <-r.Stop: // nil is never ready
+		return true
+	default:
+	}
 	return !r.All && time.Since(r.start) >= r.Warm+r.For
 }
 
@@ -254,7 +262,7 @@ func (r *run) count(status int, body []byte, sent, now time.Duration) {
 
 func (r *run) finish() {
 	counted := r.last - r.first
-	r.result.Acknowledged = len(r.latencies)
+	r.result.Acknowledged, r.result.Sent = len(r.latencies), r.next
 	if counted > 0 {
 		r.result.Seconds = counted.Seconds()
 		r.result.PerSecond = float64(len(r.latencies)) / counted.Seconds()

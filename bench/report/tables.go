@@ -14,6 +14,7 @@ type Figures struct {
 	Throughput *Throughput
 	Visible    *Visible
 	Large      *Large
+	Beside     *Beside
 	Late       *Late
 	Ceilings   *Ceilings
 	// Rebuilds are of histories of rising length.
@@ -29,6 +30,7 @@ func Load(dir string) (Figures, error) {
 		func() error { return readInto(dir, "throughput", &f.Throughput) },
 		func() error { return readInto(dir, "visible", &f.Visible) },
 		func() error { return readInto(dir, "large", &f.Large) },
+		func() error { return readInto(dir, "beside", &f.Beside) },
 		func() error { return readInto(dir, "late", &f.Late) },
 		func() error { return readInto(dir, "ceilings", &f.Ceilings) },
 		func() error { return readInto(dir, "past", &f.Past) },
@@ -68,6 +70,9 @@ func (f Figures) Tables() map[string]string {
 	}
 	if f.Large != nil {
 		out["large"] = f.Large.table()
+	}
+	if f.Beside != nil {
+		out["beside"] = f.Beside.table()
 	}
 	if f.Late != nil {
 		out["late"] = f.Late.table()
@@ -110,6 +115,9 @@ func (f Figures) machines() string {
 	}
 	if f.Large != nil {
 		row("large server", f.Large.Measured)
+	}
+	if f.Beside != nil {
+		row("beside a rebuild", f.Beside.Measured)
 	}
 	if f.Late != nil {
 		row("late events", f.Late.Measured)

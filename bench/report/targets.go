@@ -40,6 +40,9 @@ func (f Figures) targets() []target {
 	for _, r := range f.Rebuilds {
 		out = append(out, r.targets()...)
 	}
+	if f.Beside != nil {
+		out = append(out, f.Beside.targets()...)
+	}
 	if f.Past != nil {
 		out = append(out, f.Past.targets()...)
 	}

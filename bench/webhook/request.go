@@ -38,6 +38,18 @@ func (r *Requests) At(i int) []byte {
 	return r.bytes[from:r.ends[i]]
 }
 
+// Drop takes the first n requests away.
+func (r *Requests) Drop(n int) {
+	if n == 0 {
+		return
+	}
+	from := r.ends[n-1]
+	r.bytes, r.ends = r.bytes[from:], r.ends[n:]
+	for i := range r.ends {
+		r.ends[i] -= from
+	}
+}
+
 // Build makes the first n requests of the corpus for a server at addr
 // (host:port). It takes a few microseconds and about 200 B more than the body each.
 func (c Corpus) Build(n int, addr string) (*Requests, error) {

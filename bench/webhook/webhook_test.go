@@ -114,3 +114,27 @@ func TestBuildRefusesWhatItCannotMake(t *testing.T) {
 		t.Error("one connection was accepted")
 	}
 }
+
+func TestDropTakesTheFirstAway(t *testing.T) {
+	whole, err := corpus().Build(10, "127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped, err := corpus().Build(10, "127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped.Drop(0)
+	dropped.Drop(4)
+	if dropped.Len() != 6 {
+		t.Fatalf("%d are left, want 6", dropped.Len())
+	}
+	for i := range dropped.Len() {
+		if !bytes.Equal(dropped.At(i), whole.At(i+4)) {
+			t.Errorf("request %d is not what was request %d", i, i+4)
+		}
+	}
+	if dropped.Drop(6); dropped.Len() != 0 {
+		t.Errorf("%d are left, want none", dropped.Len())
+	}
+}
