@@ -12,7 +12,7 @@ import (
 )
 
 // DefaultBatch is how many events a batch takes at the most when the runner is behind.
-const DefaultBatch = 1000
+const DefaultBatch = 2000
 
 // pace is how long after a batch the next one is applied at the earliest. A lone
 // event waits for nobody; under load some hundred share what a batch costs.
@@ -126,14 +126,17 @@ func (r *Runner) follow(ctx context.Context, cursor eventstore.Cursor) error {
 			if err := r.projector.Add(&g); err != nil {
 				return errors.Join(err, r.commit())
 			}
-			if cursor.Buffered() > 0 && r.projector.Pending() < r.batch {
+			if r.projector.Pending() >= r.batch {
+				break // behind: what is full waits for nothing
+			}
+			if cursor.Buffered() > 0 {
 				continue
 			}
 			select {
 			case <-paced.C:
 			case <-ctx.Done():
 			}
-			if cursor.Buffered() > 0 && r.projector.Pending() < r.batch {
+			if cursor.Buffered() > 0 {
 				paced.Reset(0)
 				continue
 			}

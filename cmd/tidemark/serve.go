@@ -94,6 +94,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, hangups hangups) error {
 	for _, w := range cfg.Warnings {
 		logger.Warn(w)
 	}
+	a.tuneProcessors()
 	a.tuneMemory(cfg.Memory)
 
 	// Data directory: one process at a time.
