@@ -64,7 +64,7 @@ func (l *Log) admit(r *request) error {
 		if l.closed() {
 			return eventstore.ErrClosed
 		}
-		return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, errUnlinked)
+		return lk.unlinked()
 	}
 	if err := lk.stopped(); err != nil {
 		return err

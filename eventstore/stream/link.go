@@ -23,6 +23,8 @@ const (
 	lateAcks = 1024
 	// writeTimeout bounds a write to the connection, during which it is locked.
 	writeTimeout = 5 * time.Second
+	// sayAgain is when an error of the connection that goes on is logged again.
+	sayAgain = time.Minute
 )
 
 // errUnlinked is the cause while there is no connection.
@@ -45,6 +47,8 @@ type link struct {
 	// asking the connection itself can wait for a write that hangs.
 	up    atomic.Bool
 	epoch atomic.Uint64
+	// down is why a server did not let us in again, nil where none said so.
+	down atomic.Pointer[error]
 	// maxMessage is the largest group the server takes.
 	maxMessage int
 }
@@ -54,6 +58,8 @@ type link struct {
 func dial(o Options, server *embedded, changed func()) (*link, error) {
 	l := &link{server: server, acks: make(chan *nats.Msg, lateAcks)}
 	log := o.Logger.With(slog.Any("component", "nats"))
+	var said string // last, by the handler of errors
+	var saidAt time.Time
 	options := []nats.Option{
 		nats.Name("tidemark"),
 		nats.MaxReconnects(-1),
@@ -68,22 +74,36 @@ func dial(o Options, server *embedded, changed func()) (*link, error) {
 			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) {
+			l.down.Store(nil)
 			l.up.Store(true)
 			changed()
 			log.Info("connection to the log's server is back")
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			log.Warn("connection to the log's server", slog.Any("error", err))
+			if !l.up.Load() {
+				l.down.Store(&err)
+			}
+			// A server that turns us away does so at each try, several times a second.
+			if now := o.Now(); err.Error() != said || now.Sub(saidAt) > sayAgain {
+				said, saidAt = err.Error(), now
+				if !l.up.Load() {
+					err = o.turnedAway(err)
+				}
+				log.Warn("connection to the log's server", slog.Any("error", err))
+			}
 		}),
 	}
-	var err error
 	if server != nil {
-		l.nc, err = nats.Connect("", append(options, nats.InProcessServer(server.srv), nats.ReconnectWait(50*time.Millisecond))...)
+		options = append(options, nats.InProcessServer(server.srv), nats.ReconnectWait(50*time.Millisecond))
 	} else {
-		l.nc, err = nats.Connect(o.URL, append(options, external(o)...)...)
+		options = append(options, external(o)...)
 	}
+	all, err := settings(o, options)
 	if err != nil {
 		return nil, err
+	}
+	if l.nc, err = all.Connect(); err != nil {
+		return nil, o.turnedAway(err)
 	}
 	l.up.Store(true)
 	if err := l.subscribe(); err != nil {
@@ -91,29 +111,6 @@ func dial(o Options, server *embedded, changed func()) (*link, error) {
 		return nil, err
 	}
 	return l, nil
-}
-
-// external returns the options of a connection over the network. A server that stops
-// answering is found out within three pings.
-func external(o Options) []nats.Option {
-	options := []nats.Option{
-		nats.Timeout(2 * time.Second),
-		nats.ReconnectWait(250 * time.Millisecond),
-		nats.ReconnectJitter(250*time.Millisecond, 250*time.Millisecond),
-		nats.PingInterval(5 * time.Second),
-		nats.MaxPingsOutstanding(2),
-		nats.IgnoreAuthErrorAbort(), // credentials may be mended at the server
-	}
-	if o.Credentials != "" {
-		options = append(options, nats.UserCredentials(o.Credentials))
-	}
-	if o.TLSCA != "" {
-		options = append(options, nats.RootCAs(o.TLSCA))
-	}
-	if o.TLSCert != "" {
-		options = append(options, nats.ClientCert(o.TLSCert, o.TLSKey))
-	}
-	return options
 }
 
 // subscribe opens the way for acknowledgements and for JetStream's API.
@@ -132,6 +129,16 @@ func (l *link) replySubject(id string) string { return l.inbox + "." + id }
 
 // isReplyTo says whether an acknowledgement is of the group.
 func (l *link) isReplyTo(m *nats.Msg, id string) bool { return strings.HasSuffix(m.Subject, id) }
+
+// unlinked is an ErrUnavailable that says why there is no connection.
+func (l *link) unlinked() error {
+	if l != nil {
+		if why := l.down.Load(); why != nil {
+			return fmt.Errorf("%w: %w: %w", eventstore.ErrUnavailable, errUnlinked, *why)
+		}
+	}
+	return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, errUnlinked)
+}
 
 // stopped is an ErrUnavailable once the embedded server has given up writing.
 func (l *link) stopped() error {
@@ -184,9 +191,10 @@ func (l *Log) connect(ctx context.Context, first bool) (*link, error) {
 		if server != nil {
 			server.stop()
 		}
-		return nil, fmt.Errorf("%w: cannot reach the %s: %w", eventstore.ErrUnavailable, l.opts.where(), err)
+		return nil, err
 	}
 	if err := l.prepare(ctx, lk, first); err != nil {
+		err = l.opts.unprepared(lk, err)
 		lk.close()
 		return nil, fmt.Errorf("%s: %w", l.opts.where(), err)
 	}

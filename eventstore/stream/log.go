@@ -158,7 +158,7 @@ func (l *Log) current() (*link, error) {
 	case l.ended.Load():
 		return nil, eventstore.ErrClosed
 	case lk == nil || !lk.up.Load():
-		return nil, fmt.Errorf("%w: %w", eventstore.ErrUnavailable, errUnlinked)
+		return nil, lk.unlinked()
 	}
 	return lk, nil
 }

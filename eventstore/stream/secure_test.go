@@ -1,18 +1,9 @@
 package stream_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,61 +12,93 @@ import (
 	"github.com/tidemark-dev/tidemark/eventstore/stream"
 )
 
-// certificate writes a certificate for 127.0.0.1 that signs itself, and its key.
-func certificate(t *testing.T) (cert, key string) {
+var loopback = net.IPv4(127, 0, 0, 1)
+
+// refused opens a log that must not open, and returns why.
+func refused(t *testing.T, opts stream.Options) error {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+	var said journal
+	opts.Now, opts.Logger = time.Now, said.logger()
+	log, err := stream.Open(t.Context(), opts)
+	if err == nil {
+		log.Close()
+		t.Fatal("the log opens")
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	if strings.Contains(err.Error()+said.String(), "hunter") {
+		t.Errorf("a secret is shown: %v, %s", err, said.String())
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: pkcs8}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return cert, key
+	return err
 }
 
-// TestASecuredServer has TLS, a user and a password.
+// TestASecuredServer has a certificate of a private authority, a user and a password.
 func TestASecuredServer(t *testing.T) {
 	const password = "hunter2"
-	cert, key := certificate(t)
+	ours := newAuthority(t)
+	cert, key := ours.issue(loopback, time.Now().Add(time.Hour))
 	server := startServer(t, fmt.Sprintf("tls { cert_file: %q, key_file: %q }\nauthorization { user: tide, password: %q }\n", cert, key, password))
 	url := func(password string) string { return "tls://tide:" + password + "@" + server.addr }
 
-	log := start(t, stream.Options{URL: url(password), TLSCA: cert})
+	log := start(t, stream.Options{URL: url(password), TLSCA: ours.file})
 	if _, err := log.Append(t.Context(), webhook(0)); err != nil {
 		t.Fatal(err)
 	}
-	for name, opts := range map[string]stream.Options{
-		"a wrong password":       {URL: url("hunter3"), TLSCA: cert},
-		"an untrusted server":    {URL: url(password)},
-		"an authority not there": {URL: url(password), TLSCA: cert + ".gone"},
+	plain := startServer(t)
+	for _, c := range []struct {
+		name  string
+		opts  stream.Options
+		words string
+	}{
+		{"a wrong password", stream.Options{URL: url("hunter3"), TLSCA: ours.file}, "look at the user and password, or the token, in nats.url"},
+		{"no password", stream.Options{URL: server.url(), TLSCA: ours.file}, "set nats.credentials, or write user and password"},
+		{"no authority", stream.Options{URL: url(password)}, "nats.tls.ca has to name the authority"},
+		{"another authority", stream.Options{URL: url(password), TLSCA: newAuthority(t).file}, "nats.tls.ca has to name the authority"},
+		{"another host", stream.Options{URL: strings.Replace(url(password), "127.0.0.1", "localhost", 1), TLSCA: ours.file}, "the certificate the host of nats.url"},
+		{"an authority not there", stream.Options{URL: url(password), TLSCA: ours.file + ".gone"}, "nats.tls.ca: "},
+		{"a key for an authority", stream.Options{URL: url(password), TLSCA: key}, "nats.tls.ca: "},
+		{"TLS where there is none", stream.Options{URL: "tls://" + plain.addr, TLSCA: ours.file}, "write nats:// in nats.url"},
 	} {
-		opts.Now = time.Now
-		log, err := stream.Open(t.Context(), opts)
-		if err == nil {
-			log.Close()
-			t.Errorf("%s: the log opens", name)
-			continue
-		}
-		if !errors.Is(err, eventstore.ErrUnavailable) || strings.Contains(err.Error(), "hunter") {
-			t.Errorf("%s: error %v, want an ErrUnavailable without a secret", name, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if err := refused(t, c.opts); !strings.Contains(err.Error(), c.words) || errors.Is(err, eventstore.ErrUnavailable) {
+				t.Errorf("error %q, want one that says %q, and is not waited for", err, c.words)
+			}
+		})
+	}
+}
+
+// TestBothSidesHaveACertificate is a server that asks for the client's.
+func TestBothSidesHaveACertificate(t *testing.T) {
+	ours := newAuthority(t)
+	cert, key := ours.issue(loopback, time.Now().Add(time.Hour))
+	server := startServer(t, fmt.Sprintf("tls { cert_file: %q, key_file: %q, ca_file: %q, verify: true }\n", cert, key, ours.file))
+	opts := func(cert, key string) stream.Options {
+		return stream.Options{URL: server.url(), TLSCA: ours.file, TLSCert: cert, TLSKey: key}
+	}
+	log := start(t, opts(ours.issue(loopback, time.Now().Add(time.Hour))))
+	if _, err := log.Append(t.Context(), webhook(0)); err != nil {
+		t.Fatal(err)
+	}
+	other := newAuthority(t)
+	for name, c := range map[string]struct {
+		cert, key string
+		words     string
+	}{
+		"none":          {"", "", "a certificate of ours that it trusts (nats.tls.cert)"},
+		"another's key": {cert, ours.file, "nats.tls.cert and nats.tls.key: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := refused(t, opts(c.cert, c.key)); !strings.Contains(err.Error(), c.words) {
+				t.Errorf("error %q, want one that says %q", err, c.words)
+			}
+		})
+	}
+	for name, issue := range map[string]func() (cert, key string){
+		"one that has run out":     func() (string, string) { return ours.issue(loopback, time.Now().Add(-time.Minute)) },
+		"one of another authority": func() (string, string) { return other.issue(loopback, time.Now().Add(time.Hour)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := refused(t, opts(issue())); !strings.Contains(err.Error(), "(nats.tls.cert)") {
+				t.Errorf("error %q, want one that names nats.tls.cert", err)
+			}
+		})
 	}
 }
