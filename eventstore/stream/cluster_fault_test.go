@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -10,8 +11,10 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidemark-dev/tidemark/eventstore"
+	"github.com/tidemark-dev/tidemark/eventstore/stream"
 )
 
 // senders append events, each in its own time, until they are stopped. A refused one is
@@ -61,7 +64,7 @@ func (s *senders) one(t *testing.T, log *running, e eventstore.Event) {
 		t.Errorf("a cluster that lost nothing is taken for damaged: %v", err)
 	case errors.Is(err, eventstore.ErrUnavailable):
 		s.refused.Add(1)
-	default:
+	case !errors.Is(err, context.Canceled): // which is the end of the test
 		t.Errorf("append: %v, want an ErrUnavailable if anything", err)
 	}
 }
@@ -131,12 +134,16 @@ func (s *senders) check(t *testing.T, log *running) {
 
 // faulty starts a cluster and a log that it keeps three copies of, beside other such tests: most of their
 // time is waiting for elections.
-func faulty(t *testing.T) (*cluster, *running) {
+func faulty(t *testing.T, more ...func(*stream.Options)) (*cluster, *running) {
 	t.Helper()
 	needsLong(t, "the cluster takes up to ten seconds to elect another leader")
 	t.Parallel()
 	c := startCluster(t)
-	log := start(t, c.options("TIDEMARK"))
+	opts := c.options("TIDEMARK")
+	for _, set := range more {
+		set(&opts)
+	}
+	log := start(t, opts)
 	want := eventstore.Durability{Kind: "external", SyncAlways: true, Known: true, SyncInterval: "always", Replicas: 3}
 	if d := log.Durability(); d != want {
 		t.Errorf("durability %+v, want %+v", d, want)
@@ -168,16 +175,29 @@ func TestTheLeaderIsKilled(t *testing.T) {
 // TestAFollowerIsKilled takes away one that follows and starts it again, then the other: two of three
 // are enough, and the first has caught up when the second goes.
 func TestAFollowerIsKilled(t *testing.T) {
-	c, log := faulty(t)
+	registry := prometheus.NewRegistry()
+	var said journal
+	c, log := faulty(t, func(o *stream.Options) {
+		o.Metrics, o.Logger, o.ProbeAfter = registry, said.logger(), 200*time.Millisecond
+	})
 	s := send(t, log, 8)
 	s.getOn(t)
 	_, followers := c.leader("TIDEMARK_EVENTS")
 	for _, follower := range followers {
+		expectCopies(t, log, registry, 3)
 		follower.kill()
 		s.getOn(t)
+		expectCopies(t, log, registry, 2)
+		if d := log.Durability(); d.Known {
+			t.Errorf("durability %+v, though one who keeps a copy cannot tell its setting", d)
+		}
+		if text := said.String(); !strings.Contains(text, follower.name+" is not heard of") {
+			t.Errorf("the log does not say that %s is silent: %s", follower.name, text)
+		}
 		follower.run()
 		c.whole("TIDEMARK_EVENTS")
 	}
+	expectCopies(t, log, registry, 3)
 	s.end()
 	s.check(t, log)
 }

@@ -106,7 +106,7 @@ func (c *cluster) whole(name string) {
 	c.t.Helper()
 	until(c.t, "every copy is current", func() bool {
 		info := c.info(name)
-		if info == nil || info.Cluster == nil || len(info.Cluster.Replicas) != 2 {
+		if info == nil || info.Cluster == nil || info.Cluster.Desired != nil || len(info.Cluster.Replicas) != 2 {
 			return false
 		}
 		for _, peer := range info.Cluster.Replicas {

@@ -21,7 +21,8 @@ func (l *Log) Durability() eventstore.Durability { return *l.durability.Load() }
 
 // readDurability asks the running server.
 func (l *Log) readDurability(ctx context.Context, lk *link, info *jetstream.StreamInfo) eventstore.Durability {
-	d := eventstore.Durability{Kind: "external", Replicas: info.Config.Replicas}
+	d := eventstore.Durability{Kind: "external"}
+	d.Replicas, _ = copies(info)
 	if lk.server != nil {
 		d.Kind, d.Known = "embedded", true
 		d.SyncAlways, d.SyncInterval = lk.server.sync()
@@ -38,7 +39,8 @@ func (l *Log) readDurability(ctx context.Context, lk *link, info *jetstream.Stre
 	}
 	// The setting is known if every server that keeps a copy has told its own.
 	names := keepers(lk, info)
-	d.Known, d.SyncAlways = true, true
+	d.Known = len(names) > 0
+	d.SyncAlways = d.Known
 	for _, name := range names {
 		s, told := settings[name]
 		config := s.JetStream.Config
@@ -54,10 +56,13 @@ func (l *Log) readDurability(ctx context.Context, lk *link, info *jetstream.Stre
 	return d
 }
 
-// keepers names the servers that keep a copy of the stream.
+// keepers names the servers that keep a copy of the stream, none while a cluster is not settled about it.
 func keepers(lk *link, info *jetstream.StreamInfo) []string {
-	if info.Cluster == nil || info.Cluster.Leader == "" {
+	if info.Cluster == nil {
 		return []string{lk.nc.ConnectedServerName()}
+	}
+	if info.Cluster.Leader == "" || forming(info) {
+		return nil
 	}
 	names := []string{info.Cluster.Leader}
 	for _, peer := range info.Cluster.Replicas {

@@ -36,10 +36,11 @@ type Log struct {
 	health     health
 	metrics    *metrics
 	durability atomic.Pointer[eventstore.Durability]
-	survey     atomic.Pointer[Stats] // the last look at the stream
-	head       atomic.Pointer[head]  // the last group that was acknowledged
-	saved      *head                 // as the file has it; tend's, and then Close's
-	synced     bool                  // and whether that is on disk
+	survey     atomic.Pointer[Stats]  // the last look at the stream
+	amiss      atomic.Pointer[string] // what it found to be the matter with copies
+	head       atomic.Pointer[head]   // the last group that was acknowledged
+	saved      *head                  // as the file has it; tend's, and then Close's
+	synced     bool                   // and whether that is on disk
 	mender     mender
 
 	looking sync.Mutex             // held while one look is under way
@@ -85,6 +86,7 @@ func (l *Log) open(ctx context.Context) (err error) {
 		return err
 	}
 	l.link.Store(lk)
+	l.awaitCopies(ctx, lk)
 	if err := l.look(ctx); err != nil {
 		return err
 	}

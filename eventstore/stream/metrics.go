@@ -68,6 +68,7 @@ func (l *Log) gauges() []prometheus.Collector {
 		gauge("tidemark_log_stream_bytes", "Bytes of the log in the server's store.", func(s Stats) float64 { return float64(s.Bytes) }),
 		gauge("tidemark_log_head_position", "Position of the last commit group.", func(s Stats) float64 { return float64(s.Head) }),
 		gauge("tidemark_log_missing_groups", "Commit groups that the server lost: damage.", func(s Stats) float64 { return float64(s.Missing) }),
+		gauge("tidemark_log_copies", "Servers that keep the log and are up.", func(s Stats) float64 { return float64(s.Copies) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "tidemark_log_healthy", Help: "1 while events can be stored.",
 		}, func() float64 {

@@ -19,6 +19,8 @@ type Stats struct {
 	// Bytes is what the stream takes in the server's store, MaxBytes its limit (-1: none).
 	Bytes    uint64
 	MaxBytes int64
+	// Copies is how many servers keep the stream and are up.
+	Copies int
 	// Waiting and WaitingBytes are the events that no message holds yet.
 	Waiting, WaitingBytes int
 	// DiskFree is the space left under the embedded server in bytes, -1 for an external one.
@@ -47,6 +49,7 @@ func (l *Log) stats(info *jetstream.StreamInfo) Stats {
 		MaxBytes: info.Config.MaxBytes,
 		DiskFree: -1,
 	}
+	s.Copies, _ = copies(info)
 	s.Waiting, s.WaitingBytes = l.queue.size()
 	if l.disk != nil {
 		l.disk.refresh()
@@ -66,6 +69,7 @@ func (l *Log) look(ctx context.Context) error {
 		return outOfReach(ctx, err)
 	}
 	s, d := l.stats(info), l.readDurability(ctx, lk, info)
+	l.tellCopies(info)
 	l.survey.Store(&s)
 	l.durability.Store(&d)
 	return nil

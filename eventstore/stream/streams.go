@@ -40,7 +40,7 @@ func (o Options) eventsConfig(maxBytes int64) jetstream.StreamConfig {
 }
 
 // probeConfig is a stream that keeps one message: what a probe publishes to.
-func (o Options) probeConfig() jetstream.StreamConfig {
+func (o Options) probeConfig(replicas int) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        o.probeStream(),
 		Description: "Tidemark publishes here to see whether publishing works.",
@@ -49,7 +49,7 @@ func (o Options) probeConfig() jetstream.StreamConfig {
 		Discard:     jetstream.DiscardOld,
 		MaxMsgs:     1,
 		MaxBytes:    probeStore,
-		Replicas:    max(o.Replicas, 1),
+		Replicas:    replicas,
 	}
 }
 
@@ -105,17 +105,22 @@ func (l *Log) prepare(ctx context.Context, lk *link, first bool) error {
 		l.opts.Logger.Error("the log lacks messages: its files are damaged", slog.Any("stream", info.Config.Name),
 			slog.Any("missing", lost), slog.Any("messages", info.State.Msgs), slog.Any("head", info.State.LastSeq))
 	}
-	return l.prepareProbe(ctx, lk)
+	return l.prepareProbe(ctx, lk, info.Config.Replicas)
 }
 
-// prepareProbe creates the probe's stream if it is absent. One that exists is left as it is:
-// even a change to the same writes to the disk, which may be full.
-func (l *Log) prepareProbe(ctx context.Context, lk *link) error {
+// prepareProbe creates the probe's stream if it is absent, with as many copies as the log has: where
+// that can be stored, a probe can. One that exists is otherwise left as it is: even a change to the same writes
+// to the disk, which may be full.
+func (l *Log) prepareProbe(ctx context.Context, lk *link, replicas int) error {
 	ctx, done := context.WithTimeout(ctx, callTimeout)
 	defer done()
-	_, err := lk.js.Stream(ctx, l.opts.probeStream())
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		_, err = lk.js.CreateStream(ctx, l.opts.probeConfig())
+	want := l.opts.probeConfig(replicas)
+	s, err := lk.js.Stream(ctx, want.Name)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		_, err = lk.js.CreateStream(ctx, want)
+	case err == nil && s.CachedInfo().Config.Replicas != replicas:
+		_, err = lk.js.UpdateStream(ctx, want)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: stream %s: %w", eventstore.ErrUnavailable, l.opts.probeStream(), err)
@@ -185,6 +190,9 @@ func (l *Log) adjust(ctx context.Context, lk *link, info *jetstream.StreamInfo) 
 	}
 	if c.MaxBytes > 0 && uint64(c.MaxBytes) < info.State.Bytes {
 		return nil, fmt.Errorf("max store is %d bytes, but stream %s holds %d already: raise it", c.MaxBytes, c.Name, info.State.Bytes)
+	}
+	if c.Replicas != info.Config.Replicas {
+		l.opts.Logger.Warn("changing how many copies the cluster keeps of the log", slog.Any("from", info.Config.Replicas), slog.Any("to", c.Replicas))
 	}
 	ctx, done := context.WithTimeout(ctx, callTimeout)
 	defer done()
