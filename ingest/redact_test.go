@@ -137,7 +137,9 @@ func BenchmarkRedacting(b *testing.B) {
 	w := discard{http.Header{}}
 	b.ReportAllocs()
 	for b.Loop() {
-		src.Seek(0, io.SeekStart)
+		if _, err := src.Seek(0, io.SeekStart); err != nil {
+			b.Fatal(err)
+		}
 		h.ServeHTTP(w, r)
 	}
 }

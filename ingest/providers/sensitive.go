@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -157,7 +158,8 @@ func (h *hidden) any() bool { return len(h.sensitive)+len(h.redact) > 0 }
 // words is a parser's error as it may be shown: where fields are hidden it may
 // quote none of the body, which could be one of them.
 func (h *hidden) words(err error) string {
-	if at, ok := err.(*syntaxError); ok && h.any() {
+	var at *syntaxError
+	if h.any() && errors.As(err, &at) {
 		return fmt.Sprintf("at byte %d (what stands there may be sensitive and is not shown)", at.offset)
 	}
 	return err.Error()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ErrCannotSign: the provider signs with a private key that it alone has.
+// ErrCannotSign means that the provider signs with a private key that it alone has.
 var ErrCannotSign = errors.New("only the sender can sign: its private key is its own")
 
 // Sign returns the headers with which the provider would send body at the

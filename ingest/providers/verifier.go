@@ -20,7 +20,7 @@ var (
 	ErrOutsideWindow = errors.New("outside the replay window")
 )
 
-// ErrKeysUnavailable: whether the request is authentic cannot be told, because the
+// ErrKeysUnavailable means that nobody can tell whether the request is authentic: the
 // sender's public key could not be fetched. It is trouble of ours, not of the
 // request: it may be right, and has to be asked for again (a 503, never a 4xx).
 var ErrKeysUnavailable = errors.New("the sender's keys are unavailable")
