@@ -30,7 +30,7 @@ func (p *Projector) Define(source string, d *providers.Definition) error {
 	case err != nil:
 		return err
 	case !there:
-		p.done.Definitions[source] = d.Digest()
+		p.done.Definitions[source], p.next.Definitions[source] = d.Digest(), d.Digest()
 	case p.definitions[source] != nil:
 		return nil
 	default:

@@ -3,6 +3,7 @@ package projections
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -66,7 +67,7 @@ func NewProjector(db *kv.DB, definitions map[string]*providers.Definition) (*Pro
 	if m.Format != Format {
 		return nil, fmt.Errorf("%w: it has format %d and this program writes %d", ErrOtherVersion, m.Format, Format)
 	}
-	p := &Projector{db: db, done: m, observer: NewObserver(nil), batch: db.Batch(),
+	p := &Projector{db: db, done: m, next: m, observer: NewObserver(nil), batch: db.Batch(),
 		definitions: map[string]*providers.Definition{}, outdated: map[string]bool{},
 		rows: map[timeline.Conn]*connections.Row{},
 		seen: seen{filter: NewFilter(seenBytes), loaded: make(chan *Filter, 1), whole: m.Checkpoint.Position == 0}}
@@ -85,7 +86,7 @@ var ErrOtherVersion = errors.New("projection directory is of another version")
 
 func (p *Projector) reset() {
 	p.next = p.done
-	p.next.Stats = p.done.Stats.clone()
+	p.next.Stats, p.next.Definitions = p.done.Stats.clone(), maps.Clone(p.done.Definitions)
 	p.touched = map[timeline.Conn]*touched{}
 	p.order = p.order[:0]
 	p.ids = map[[16]byte]delivered{}
@@ -103,8 +104,9 @@ func (p *Projector) Stats() Stats { return p.done.Stats }
 func (p *Projector) Pending() int { return p.events }
 
 // Add takes a group into the batch at hand. The group must be the one behind
-// the last: anything else is an eventstore.ErrIntegrity and changes nothing. The group may be
-// reused after Add.
+// the last: anything else is an eventstore.ErrIntegrity and changes nothing. After any other error
+// the batch at hand is given up, for it has a part of the group: the next is due behind
+// Checkpoint. The group may be reused after Add.
 func (p *Projector) Add(g *eventstore.Group) error {
 	if want := p.next.Checkpoint.Position + 1; uint64(g.Position) != want {
 		return fmt.Errorf("%w: position %d came where %d was due", eventstore.ErrIntegrity, g.Position, want)
@@ -112,6 +114,13 @@ func (p *Projector) Add(g *eventstore.Group) error {
 	if len(g.Events) == 0 {
 		return fmt.Errorf("%w: group at position %d holds no event", eventstore.ErrIntegrity, g.Position)
 	}
+	if err := p.add(g); err != nil {
+		return errors.Join(err, p.abandon())
+	}
+	return nil
+}
+
+func (p *Projector) add(g *eventstore.Group) error {
 	row := groupRow{firstMs: math.MaxUint64, outcomes: make([]outcome, 0, len(g.Events))}
 	for i := range g.Events {
 		ms := g.Events[i].ID.Time()
@@ -285,24 +294,14 @@ func (p *Projector) touch(source, id string) (*touched, error) {
 	return t, nil
 }
 
-// Commit applies the batch at hand: all of it or, after a crash, nothing.
+// Commit applies the batch at hand: all of it or, after a crash or an error, nothing. After an error
+// it is given up: the next group is due behind Checkpoint.
 func (p *Projector) Commit() error {
 	if p.events == 0 {
 		return nil
 	}
-	for _, t := range p.order {
-		if err := p.settle(t); err != nil {
-			return fmt.Errorf("connection %q of source %s: %w", t.row.ID, t.row.Source, err)
-		}
-	}
-	if err := p.writer.Close(); err != nil {
-		return err
-	}
-	if err := p.next.put(p.batch); err != nil {
-		return err
-	}
-	if err := p.batch.Commit(); err != nil {
-		return err
+	if err := p.commit(); err != nil {
+		return errors.Join(err, p.abandon())
 	}
 	before := p.done.Checkpoint.Position
 	p.done = p.next
@@ -315,6 +314,22 @@ func (p *Projector) Commit() error {
 	}
 	p.reset()
 	return nil
+}
+
+// commit writes the batch at hand.
+func (p *Projector) commit() error {
+	for _, t := range p.order {
+		if err := p.settle(t); err != nil {
+			return fmt.Errorf("connection %q of source %s: %w", t.row.ID, t.row.Source, err)
+		}
+	}
+	if err := p.writer.Close(); err != nil {
+		return err
+	}
+	if err := p.next.put(p.batch); err != nil {
+		return err
+	}
+	return p.batch.Commit()
 }
 
 // settle puts a connection's changes on its timeline and rewrites its row.
@@ -361,6 +376,16 @@ func (p *Projector) remember(t *touched) {
 			return
 		}
 	}
+}
+
+// abandon gives up the batch at hand, and what is kept in memory of it.
+func (p *Projector) abandon() error {
+	err := p.Close()
+	p.batch = p.db.Batch()
+	p.writer = timeline.NewWriter(p.db.Reader, p.batch)
+	clear(p.rows)
+	p.reset()
+	return err
 }
 
 // Close gives up the batch at hand.

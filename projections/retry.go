@@ -337,13 +337,3 @@ func (p *Projector) relate(t *touched) (err error) {
 	}
 	return nil
 }
-
-// abandon gives up the batch at hand, and what is kept in memory of it.
-func (p *Projector) abandon() error {
-	err := p.Close()
-	p.batch = p.db.Batch()
-	p.writer = timeline.NewWriter(p.db.Reader, p.batch)
-	clear(p.rows)
-	p.reset()
-	return err
-}
