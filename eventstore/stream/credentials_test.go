@@ -158,9 +158,9 @@ func TestCredentialsThatAreTakenAway(t *testing.T) {
 		server.run()
 	}
 	restart(bytes.Replace(with, []byte(team.jwt), []byte(team.revoking()), 1))
-	until(t, "health says why", func() bool {
+	until(t, "health says why, and names no file", func() bool {
 		err := log.Health()
-		return errors.Is(err, eventstore.ErrUnavailable) && strings.Contains(err.Error(), "authorization violation")
+		return errors.Is(err, eventstore.ErrUnavailable) && strings.HasSuffix(err.Error(), "authorization violation")
 	})
 	if _, err := log.Append(t.Context(), webhook(1)); !errors.Is(err, eventstore.ErrUnavailable) {
 		t.Errorf("append: error %v, want ErrUnavailable", err)

@@ -81,15 +81,16 @@ func dial(o Options, server *embedded, changed func()) (*link, error) {
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if !l.up.Load() {
-				l.down.Store(&err)
+				l.down.Store(&err) // as it is: anybody may read it at /readyz, and no paths
 			}
 			// A server that turns us away does so at each try, several times a second.
 			if now := o.Now(); err.Error() != said || now.Sub(saidAt) > sayAgain {
 				said, saidAt = err.Error(), now
+				inFull := err
 				if !l.up.Load() {
-					err = o.turnedAway(err)
+					inFull = o.turnedAway(err)
 				}
-				log.Warn("connection to the log's server", slog.Any("error", err))
+				log.Warn("connection to the log's server", slog.Any("error", inFull))
 			}
 		}),
 	}
