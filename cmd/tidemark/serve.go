@@ -158,7 +158,11 @@ func (a *app) serve(ctx context.Context, f *serveFlags, hangups hangups) error {
 	read := set.Checkpoint()
 	log.Expect(eventstore.Position(read.Position), read.GroupID)
 	gate := &gate{log: log, failing: set.Err}
-	if err := errors.Join(log.CheckHead(ctx), set.CheckTail(ctx)); errors.Is(err, eventstore.ErrIntegrity) {
+	err = set.CheckTail(ctx)
+	if !errors.Is(err, eventstore.ErrIntegrity) {
+		err = log.CheckHead(ctx)
+	}
+	if errors.Is(err, eventstore.ErrIntegrity) {
 		gate.shut(err)
 		logger.Error("webhooks are refused and the projection stands still: the log is damaged; queries go on", slog.Any("error", err))
 	}
