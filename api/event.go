@@ -25,6 +25,7 @@ type Event struct {
 	Source     string    `json:"source"`
 	ReceivedAt time.Time `json:"received_at" doc:"Our clock at acceptance"`
 	Verified   string    `json:"verified" doc:"How the sender proved itself: the scheme's name, or none"`
+	Signed     bool      `json:"signed" doc:"Whether a signature over the body proved it; a token, a password or nothing says less: whoever knows the URL can have sent it"`
 	Headers    []Header  `json:"headers" nullable:"false" doc:"The sender's headers that the source keeps"`
 	Position   uint64    `json:"position" doc:"Place in the log"`
 	Index      int       `json:"index" doc:"Place in the commit group at that position"`
@@ -185,12 +186,21 @@ func (h *Handler) locate(ctx context.Context, text string, fn func(*projections.
 	})
 }
 
+// signed reports whether the scheme by which an event was verified covers its body.
+func signed(verified string) bool {
+	switch verified {
+	case "hmac", "standard-webhooks", "jwt":
+		return true
+	}
+	return false
+}
+
 // eventOf puts together what is shown of an event.
 func (h *Handler) eventOf(ctx context.Context, l *projections.Located) (Event, error) {
 	r := &l.Record
 	id := r.ID.String()
 	e := Event{
-		ID: id, Source: r.Source, ReceivedAt: r.ReceivedAt.UTC(), Verified: r.Verified,
+		ID: id, Source: r.Source, ReceivedAt: r.ReceivedAt.UTC(), Verified: r.Verified, Signed: signed(r.Verified),
 		Headers: make([]Header, len(r.Headers)), Position: uint64(r.Position), Index: r.Index,
 		BodySize: len(r.Body), Raw: "/v1/events/" + id + "/raw",
 		Fate: l.Fate.String(), Flags: []string{}, Connection: l.Connection,
