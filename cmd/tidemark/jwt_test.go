@@ -36,12 +36,7 @@ func TestFetchedKeys(t *testing.T) {
 			http.Error(w, "{}", http.StatusInternalServerError)
 			return
 		}
-		point, err := key.PublicKey.Bytes()
-		if err != nil {
-			t.Error(err)
-		}
-		_, _ = fmt.Fprintf(w, `{"key":{"kty":"EC","crv":"P-256","alg":"ES256","use":"sig","kid":%q,"x":%q,"y":%q,"expired_at":null}}`,
-			q["key_id"], base64.RawURLEncoding.EncodeToString(point[1:33]), base64.RawURLEncoding.EncodeToString(point[33:]))
+		answerKey(t, w, key, q["key_id"])
 	}))
 	defer keys.Close()
 	dir := t.TempDir()
@@ -96,6 +91,17 @@ func TestFetchedKeys(t *testing.T) {
 	if said := s.stderr(); strings.Contains(said, "CANARY") || !strings.Contains(said, "keys_unavailable") {
 		t.Errorf("logged: %s", said)
 	}
+}
+
+// answerKey answers as Plaid does, with the public key.
+func answerKey(t *testing.T, w http.ResponseWriter, key *ecdsa.PrivateKey, kid string) {
+	point, err := key.PublicKey.Bytes()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	_, _ = fmt.Fprintf(w, `{"key":{"kty":"EC","crv":"P-256","alg":"ES256","use":"sig","kid":%q,"x":%q,"y":%q,"expired_at":null}}`,
+		kid, base64.RawURLEncoding.EncodeToString(point[1:33]), base64.RawURLEncoding.EncodeToString(point[33:]))
 }
 
 func newKey(t *testing.T) *ecdsa.PrivateKey {
