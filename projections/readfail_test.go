@@ -23,7 +23,7 @@ func TestABatchThatFailsIsTakenAgain(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	r := &rig{shape: projectiontest.Messy}
 	r.shape.Late, r.shape.Anonymous = 60, 95 // few ids to look for, so that commits read too
-	for range 12 { // more than a table keeps in one block
+	for range 12 {                           // more than a table keeps in one block
 		r.groups = append(r.groups, projectiontest.Groups(rng, projectiontest.Draw(rng, r.shape), 3)...)
 	}
 	r.log, r.oracle = projectiontest.Store(r.groups)

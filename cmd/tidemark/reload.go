@@ -170,11 +170,15 @@ func makeSecrets(cfg *config.Config) (made bool, err error) {
 // apply puts what was read in force. The projections come first: an event of a new
 // source must find its definition.
 func (r *reloader) apply(ctx context.Context, cfg *config.Config, sources []source) error {
-	table, err := r.ingest.Table(ingestSources(sources, r.set.Definitions()))
-	if err != nil {
+	if _, err := r.ingest.Table(ingestSources(sources, r.set.Definitions())); err != nil {
 		return err
 	}
 	if err := r.set.Redefine(ctx, definitions(sources), generations.Policy(cfg.Rebuild.OnDefinitionChange)); err != nil {
+		return err
+	}
+	// Once more, for another generation may have taken over before Redefine had its turn.
+	table, err := r.ingest.Table(ingestSources(sources, r.set.Definitions()))
+	if err != nil {
 		return err
 	}
 	r.ingest.Replace(table)

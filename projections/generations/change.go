@@ -66,7 +66,10 @@ func (s *Set) outdated(serves string) (begun bool) {
 	}
 	_, err := s.Start(r)
 	if errors.Is(err, ErrBusy) {
-		return true // somebody was faster, and it reads by the same ones
+		s.mu.Lock()
+		s.reconsider = true // a rollback, or somebody was faster, who reads by the same ones
+		s.mu.Unlock()
+		return true
 	}
 	if err != nil {
 		s.o.Logger.Error("the rebuild could not be begun", slog.Any("error", err))

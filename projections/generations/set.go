@@ -55,7 +55,7 @@ type Set struct {
 	retired sync.WaitGroup
 
 	job         Job
-	reconsider  bool // definitions changed while a job was under way that goes on
+	reconsider  bool // definitions changed while a job that goes on, or a rollback, was under way
 	control     control
 	rollingBack bool
 	retries     int             // of the quarantine, under way

@@ -127,7 +127,9 @@ func (s *Set) Rollback(ctx context.Context) (from, to string, err error) {
 		s.mu.Lock()
 		s.rollingBack = false
 		s.mu.Unlock()
+		s.reconsidered(ctx)
 	}()
+	declined := s.digestsInForce() // others that come meanwhile are not what is decided against
 	// It may still be closing: readers that began before it was replaced hold it.
 	closed := make(chan struct{})
 	go func() { s.retired.Wait(); close(closed) }()
@@ -140,7 +142,7 @@ func (s *Set) Rollback(ctx context.Context) (from, to string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("open the generation before this one: %w", err)
 	}
-	if err := s.takeTurn(ctx, func(ctx context.Context) error { return s.takeOver(ctx, g, s.digestsInForce()) }); err != nil {
+	if err := s.takeTurn(ctx, func(ctx context.Context) error { return s.takeOver(ctx, g, declined) }); err != nil {
 		return "", "", errors.Join(err, g.close())
 	}
 	s.o.Logger.Info("rolled back: the generation before serves again", slog.Any("from", c.Serving), slog.Any("to", c.Previous))

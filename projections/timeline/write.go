@@ -25,7 +25,7 @@ type nodeName struct {
 	start Key
 }
 
-// maxNodes bounds the nodes that a writer keeps, some 2.5 kB each.
+// maxNodes bounds the nodes that a writer keeps: some 2 kB each, and 10 where it was summed up.
 const maxNodes = 2048
 
 // NewWriter returns a writer into b that reads what view holds without b. The caller closes it.
