@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidemark-dev/tidemark/eventstore"
+	"github.com/tidemark-dev/tidemark/projections/kv"
 )
 
 // DefaultBatch is how many events a batch takes at the most when the runner is behind.
@@ -67,6 +68,10 @@ func (r *Runner) Err() error {
 // Run applies groups as they come until ctx ends (nil) or something is damaged
 // (the error, which Err keeps returning). What the batch at hand holds by then is applied.
 func (r *Runner) Run(ctx context.Context) error {
+	// What was not for good may be over.
+	if e := r.failure.Load(); e != nil && !errors.Is(*e, eventstore.ErrIntegrity) && !errors.Is(*e, kv.ErrDamaged) {
+		r.failure.Store(nil)
+	}
 	loadCtx, stop := context.WithCancel(ctx)
 	loading := make(chan error, 1)
 	if r.projector.seen.known() { // by an earlier runner

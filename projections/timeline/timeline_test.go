@@ -2,6 +2,7 @@ package timeline_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -186,6 +187,41 @@ func TestAnyBatchesSameRows(t *testing.T) {
 			_ = db.Close()
 		}
 	})
+}
+
+// What a writer remembers of its nodes changes nothing, however little room it has for them.
+func TestRememberedNodes(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	es := history(rng, 3_000)
+	conns := []timeline.Conn{timeline.ConnOf("s", "a"), timeline.ConnOf("s", "b"), timeline.ConnOf("s", "c")}
+	var want []byte
+	for _, keep := range []int{0, 2, 10, 2048} {
+		db := open(t)
+		b := db.Batch()
+		w := timeline.NewWriter(db.Reader, b)
+		w.Keep(keep)
+		roots, spines := make([]timeline.Summary, len(conns)), make([]timeline.Spine, len(conns))
+		for part := range slices.Chunk(es, 10) {
+			part = slices.Clone(part)
+			slices.SortFunc(part, func(a, b *timeline.Entry) int { return a.Key.Compare(b.Key) })
+			for i, c := range conns {
+				if err := w.Apply(c, &roots[i], &spines[i], part); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := errors.Join(w.Close(), b.Commit()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := dump(t, db)
+		if want == nil {
+			want = got
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("with room for %d nodes the rows are others", keep)
+		}
+		_ = b.Close()
+	}
 }
 
 // A long history crosses every level of blocks, in order, late and in bulk.

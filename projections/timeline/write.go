@@ -14,6 +14,7 @@ type Writer struct {
 	rows  entryRows
 	// nodes holds nodes that were read or written lately, as the directory has them with the batch.
 	nodes map[nodeName]*node
+	most  int // of them
 	buf   []byte
 	key   []byte
 }
@@ -30,7 +31,7 @@ const maxNodes = 2048
 
 // NewWriter returns a writer into b that reads what view holds without b. The caller closes it.
 func NewWriter(view kv.Reader, b *kv.Batch) *Writer {
-	return &Writer{batch: b, rows: entryRows{view: view}, nodes: map[nodeName]*node{}}
+	return &Writer{batch: b, rows: entryRows{view: view}, nodes: map[nodeName]*node{}, most: maxNodes}
 }
 
 // Close frees the writer; it may be used again, once the batch is committed, and
@@ -189,7 +190,7 @@ func (w *Writer) node(l int, start Key) (*node, error) {
 // forget makes room for the nodes of one more connection, whichever has to go for it.
 func (w *Writer) forget() {
 	for name := range w.nodes {
-		if len(w.nodes) <= maxNodes {
+		if len(w.nodes) <= w.most {
 			return
 		}
 		delete(w.nodes, name)
