@@ -11,7 +11,8 @@ import (
 )
 
 // Format is the version of the rows' layout (docs/FORMAT.md). A directory of
-// another version is not read: it is rebuilt.
+// another version is not read: it is rebuilt. Rows of the same layout that say something else are
+// another version of their projection (Versions).
 const Format = 2
 
 // Stats counts what a directory holds.
@@ -48,8 +49,11 @@ type Generation struct {
 	Format int    `json:"format"`
 	// Definitions holds the digest of each source's definition, or Several.
 	Definitions map[string]string `json:"definitions"`
-	Checkpoint  Checkpoint        `json:"checkpoint"`
-	Stats       Stats             `json:"stats"`
+	// Projections holds the version of each projection that made the rows (Versions). The live
+	// projector leaves it as it is: only a rebuild makes all rows by the code of now.
+	Projections map[string]int `json:"projections"`
+	Checkpoint  Checkpoint     `json:"checkpoint"`
+	Stats       Stats          `json:"stats"`
 	// Unfinished is the phase of a rebuild that has yet to come to its end. Such a
 	// directory can only be gone on with.
 	Unfinished string `json:"unfinished,omitempty"`
@@ -74,11 +78,13 @@ func LoadGeneration(r kv.Reader) (Generation, bool, error) {
 	m.Stats.ByHealth, m.Stats.BySource = map[string]uint64{}, map[string]uint64{}
 	b, ok, err := r.Get(nil, []byte{prefixMeta})
 	if err != nil || !ok {
+		m.Projections = Versions()
 		return m, false, err
 	}
 	if err := json.Unmarshal(b, &m); err != nil {
 		return m, false, fmt.Errorf("%w: row about the directory: %w", kv.ErrDamaged, err)
 	}
+	m.Projections = complete(m.Projections)
 	return m, true, nil
 }
 
