@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -68,6 +69,7 @@ func begun(o *Options, db *kv.DB) (projections.Generation, error) {
 	}
 	if !ok {
 		gen.Name, gen.Definitions, gen.Unfinished = name, definitions, string(Scan)
+		gen.Projections = projections.Versions()
 		return gen, nil
 	}
 	switch {
@@ -77,8 +79,18 @@ func begun(o *Options, db *kv.DB) (projections.Generation, error) {
 		err = fmt.Errorf("%w: %s has format %d, and this program writes %d", ErrOther, o.Dir, gen.Format, projections.Format)
 	case !maps.Equal(gen.Definitions, definitions):
 		err = fmt.Errorf("%w: %s was begun with other definitions", ErrOther, o.Dir)
+	default:
+		err = otherVersions(o.Dir, projections.OtherVersions(gen.Projections))
 	}
 	return gen, err
+}
+
+// otherVersions is an ErrOther where a directory has other versions of some projections.
+func otherVersions(dir string, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s was begun by another version of %s", ErrOther, dir, strings.Join(names, ", "))
 }
 
 // end returns the last position to read.

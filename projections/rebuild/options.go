@@ -29,7 +29,7 @@ type Options struct {
 	// Log is what to read.
 	Log eventstore.Reader
 	// Definitions maps each source to what its events mean. A directory begun with other
-	// definitions is an ErrOther.
+	// definitions, or by code of other versions (projections.Versions), is an ErrOther.
 	Definitions map[string]*providers.Definition
 	// To is the last position to read; 0 for the head of the log when Build begins.
 	To eventstore.Position

@@ -16,7 +16,7 @@ import (
 // reading the log: it repairs what a bug in the fold did, not what one in a mapping did. It starts from
 // a copy of from that shares its files, as of the batch applied last; from may be in use. For the rest it is as
 // Build: it goes on with what an earlier Refold began, and accounts for every
-// event. The definitions are those of from.
+// event. The definitions are those of from, and so is the version of what is no fold.
 func Refold(ctx context.Context, from *kv.DB, o Options) (Result, error) {
 	o = o.withDefaults()
 	source, ok, err := projections.LoadGeneration(from.Reader)
@@ -55,7 +55,12 @@ func refold(ctx context.Context, o *Options, db *kv.DB, source string) (Result, 
 		return Result{}, fmt.Errorf("%w: %s has format %d, and this program writes %d", ErrOther, o.Dir, gen.Format, projections.Format)
 	case gen.Name != name:
 		gen.Name, gen.Unfinished = name, string(Fold)
+		gen.Projections = projections.Refolded(gen.Projections)
 		if err := mark(ctx, db, &gen); err != nil {
+			return Result{}, err
+		}
+	default:
+		if err := otherVersions(o.Dir, projections.OtherFolds(gen.Projections)); err != nil {
 			return Result{}, err
 		}
 	}
