@@ -196,6 +196,9 @@ func (a *app) showStatus(s *api.RebuildStatus) error {
 	if len(s.Outdated) > 0 {
 		a.say("definitions have changed since it was made: %s\n", inert(strings.Join(s.Outdated, ", ")))
 	}
+	if len(s.OutdatedProjections) > 0 {
+		a.say("another version of the program made: %s\n", inert(strings.Join(s.OutdatedProjections, ", ")))
+	}
 	j := s.Job
 	if j == nil {
 		a.say("nothing was rebuilt yet\n")

@@ -92,6 +92,10 @@ func (a *app) tellVerified(j *api.Rebuild) error {
 			return err
 		}
 	}
+	if len(v.OutdatedProjections) > 0 {
+		return &failure{fmt.Errorf("the state differs, as is to be expected: another version of the program made it (%s)", strings.Join(v.OutdatedProjections, ", ")),
+			exitDifferent, "make it anew: " + a.self + " rebuild"}
+	}
 	if len(v.Outdated) > 0 {
 		return &failure{fmt.Errorf("the state differs, as is to be expected: definitions were changed since it was made (%s)", strings.Join(v.Outdated, ", ")),
 			exitDifferent, "make it anew: " + a.self + " rebuild"}

@@ -2,16 +2,18 @@ package generations
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/tidemark-dev/tidemark/ingest/providers"
+	"github.com/tidemark-dev/tidemark/projections"
 )
 
 // Policy is what is done where other definitions are in force than those that the
-// serving generation was made with. It serves in any case, and says so.
+// serving generation was made with, or code of another version. It serves in any case, and says so.
 type Policy string
 
 // The policies.
@@ -29,45 +31,53 @@ const (
 const (
 	atStart    = "definitions have changed: the projections made with the former ones go on serving; "
 	whileItRan = "definitions have changed: the projections made with the former ones go on serving, and read new events by them; "
+	otherCode  = "this version makes other projections of the same events: those that an earlier one made go on serving; "
 )
 
 // outdated begins a rebuild, by the policy, where other definitions are in force
-// than the serving generation has. It reports whether it did. The serving generation's projector
-// must not be in use.
+// than the serving generation has, or other code makes projections. It reports whether it did. The serving
+// generation's projector must not be in use.
 func (s *Set) outdated(serves string) (begun bool) {
 	s.mu.Lock()
 	changed, gone, policy := s.outdatedNow(), s.unconfigured(), s.o.OnChange
-	declined := maps.Equal(s.current.Declined, digests(s.definitions))
+	versions := projections.OtherVersions(s.serving.versions)
+	declined := (len(changed) == 0 || maps.Equal(s.current.Declined, digests(s.definitions))) &&
+		(len(versions) == 0 || maps.Equal(s.current.DeclinedProjections, projections.Versions()))
+	// A refold takes events as they were read, so no source loses anything by it.
+	refold := len(changed) == 0 && slices.Equal(versions, projections.OtherFolds(s.serving.versions))
 	busy := s.job.State.unfinished()
+	if busy && len(changed)+len(versions) > 0 && s.job.leavesOutdated() {
+		s.reconsider = serves
+	}
+	log, told := s.toldOf(changed, versions, serves)
 	s.mu.Unlock()
-	if len(changed) == 0 || busy {
+	if len(changed)+len(versions) == 0 {
 		return false
 	}
-	r := Request{Reason: "changed definitions: " + strings.Join(changed, ", ")}
-	if len(r.Reason) > 200 {
-		r.Reason = "changed definitions"
-	}
-	log := s.o.Logger.With(slog.Any("sources", changed))
+	r := Request{Refold: refold, Reason: reason(changed, versions)}
 	switch {
+	case busy:
+		log.Warn(told + "a rebuild is under way: tidemark rebuild status")
+		return false
 	case declined:
-		log.Warn(serves + "a rebuild with the new ones was cancelled or rolled back, so none is begun; to begin one: tidemark rebuild")
+		log.Warn(told + "a rebuild with the new ones was cancelled or rolled back, so none is begun; to begin one: tidemark rebuild")
 		return false
 	case policy == Off:
-		log.Warn(serves + "to make new ones: tidemark rebuild")
+		log.Warn(told + "to make new ones: tidemark rebuild")
 		return false
-	case len(gone) > 0:
+	case len(gone) > 0 && !refold:
 		r.Review = true
-		log.Warn(serves+"new ones are made in the background and wait for review, for sources that are no longer configured would lose their connections", slog.Any("not_configured", gone))
+		log.Warn(told+"new ones are made in the background and wait for review, for sources that are no longer configured would lose their connections", slog.Any("not_configured", gone))
 	case policy == ReviewFirst:
 		r.Review = true
-		log.Warn(serves + "new ones are made in the background and wait for review: tidemark rebuild status")
+		log.Warn(told + "new ones are made in the background and wait for review: tidemark rebuild status")
 	default:
-		log.Warn(serves + "new ones are made in the background and take over when they are complete")
+		log.Warn(told + "new ones are made in the background and take over when they are complete")
 	}
 	_, err := s.Start(r)
 	if errors.Is(err, ErrBusy) {
 		s.mu.Lock()
-		s.reconsider = true // a rollback, or somebody was faster, who reads by the same ones
+		s.reconsider = serves // a rollback, or somebody was faster, who reads by the same ones
 		s.mu.Unlock()
 		return true
 	}
@@ -75,6 +85,45 @@ func (s *Set) outdated(serves string) (begun bool) {
 		s.o.Logger.Error("the rebuild could not be begun", slog.Any("error", err))
 	}
 	return err == nil
+}
+
+// toldOf is a logger that names what is outdated, and how to begin its sentence. s.mu is held.
+func (s *Set) toldOf(changed, versions []string, serves string) (*slog.Logger, string) {
+	log, now := s.o.Logger, projections.Versions()
+	if len(changed) > 0 {
+		log = log.With(slog.Any("sources", changed))
+	} else {
+		serves = otherCode
+	}
+	if len(versions) > 0 {
+		told := make([]string, len(versions))
+		for i, name := range versions {
+			told[i] = fmt.Sprintf("%s %d -> %d", name, s.serving.versions[name], now[name])
+		}
+		log = log.With(slog.Any("projections", told))
+	}
+	return log, serves
+}
+
+// reason says in words for people why a rebuild begins by itself.
+func reason(changed, versions []string) string {
+	var why []string
+	if len(changed) > 0 {
+		why = append(why, "changed definitions: "+strings.Join(changed, ", "))
+	}
+	if len(versions) > 0 {
+		why = append(why, "another version of "+strings.Join(versions, ", "))
+	}
+	if r := strings.Join(why, "; "); len(r) <= 200 {
+		return r
+	}
+	why[0] = "changed definitions"
+	return strings.Join(why, "; ")
+}
+
+// leavesOutdated reports whether what serves may still be outdated when the job, which goes on, came to its end.
+func (j *Job) leavesOutdated() bool {
+	return j.Request.DryRun || j.Request.Verify || j.Request.Refold || j.State == Promoting
 }
 
 // outdatedNow names the sources whose events the serving generation reads, or has
@@ -115,10 +164,21 @@ func (s *Set) settleJob() {
 	case s.job.State != Promoting && !s.job.Request.Refold && !maps.Equal(s.job.Definitions, digests(s.definitions)):
 		s.o.Logger.Warn("the rebuild under way is given up: it was begun with other definitions", slog.Any("rebuild", s.job.ID))
 		s.job.State, s.job.Error = Cancelled, "the definitions changed while it was under way"
+	case s.job.State != Promoting && len(s.job.otherVersions()) > 0:
+		s.o.Logger.Warn("the rebuild under way is given up: it was begun by another version of the program", slog.Any("rebuild", s.job.ID), slog.Any("projections", s.job.otherVersions()))
+		s.job.State, s.job.Error = Cancelled, "the program changed while it was under way"
 	default:
 		return
 	}
 	s.ended()
+}
+
+// otherVersions names the projections that the job was begun to make by another version of the code.
+func (j *Job) otherVersions() []string {
+	if j.Request.Refold {
+		return projections.OtherFolds(j.Projections)
+	}
+	return projections.OtherVersions(j.Projections)
 }
 
 // ended notes when the job came to its end. s.mu is held, or nobody else has s yet.
@@ -151,6 +211,8 @@ type Status struct {
 	Previous string `json:"previous,omitempty" doc:"What a rollback goes back to; left out where there is none"`
 	// Outdated names sources whose definition has changed since Serving was made.
 	Outdated []string `json:"outdated" nullable:"false" doc:"Sources whose definition has changed since the serving generation was made"`
+	// OutdatedProjections names projections that another version of the code made.
+	OutdatedProjections []string `json:"outdated_projections" nullable:"false" doc:"Projections that were made by another version of the program: only a rebuild makes them by this one"`
 	// Job is the last rebuild, nil where there was none.
 	Job *Job `json:"job,omitempty" doc:"The last rebuild"`
 }
@@ -159,7 +221,8 @@ type Status struct {
 func (s *Set) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{Serving: s.serving.name, Previous: s.current.Previous, Outdated: s.outdatedNow()}
+	st := Status{Serving: s.serving.name, Previous: s.current.Previous, Outdated: s.outdatedNow(),
+		OutdatedProjections: projections.OtherVersions(s.serving.versions)}
 	if s.job.ID != "" {
 		j := s.job
 		st.Job = &j

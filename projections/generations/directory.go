@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/tidemark-dev/tidemark/ingest/providers"
+	"github.com/tidemark-dev/tidemark/projections"
 )
 
 // current says which generation serves. It is replaced whole, so a crash leaves
@@ -24,6 +25,8 @@ type current struct {
 	// Declined holds the digests of the definitions that somebody decided against, by
 	// cancelling their rebuild or rolling it back: they begin no rebuild by themselves.
 	Declined map[string]string `json:"declined,omitempty"`
+	// DeclinedProjections are the versions of projections that were decided against likewise.
+	DeclinedProjections map[string]int `json:"declined_projections,omitempty"`
 }
 
 const (
@@ -78,13 +81,17 @@ func digests(definitions map[string]*providers.Definition) map[string]string {
 	return d
 }
 
-// decline notes that the definitions in force are not to begin a rebuild by
-// themselves. s.mu is held.
+// decline notes that the definitions in force, and this code, are not to begin a
+// rebuild by themselves. s.mu is held.
 func (s *Set) decline() {
-	s.current.Declined = digests(s.definitions)
+	s.current.decline(digests(s.definitions))
 	if err := writeFile(s.path(currentFile), s.current); err != nil {
 		s.o.Logger.Warn("the next start may begin the rebuild again", slog.Any("error", err))
 	}
+}
+
+func (c *current) decline(definitions map[string]string) {
+	c.Declined, c.DeclinedProjections = definitions, projections.Versions()
 }
 
 // writeFile replaces a file whole and durably.

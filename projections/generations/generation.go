@@ -18,6 +18,8 @@ type generation struct {
 	// Of the serving generation they change with the Set's mu held.
 	definitions map[string]*providers.Definition
 	outdated    []string
+	// versions are those of the projections that its rows were made by.
+	versions map[string]int
 	// damage is why its rows cannot be trusted, nil while they can. The Set's mu is held.
 	damage error
 
@@ -56,7 +58,7 @@ func (s *Set) openUnmarked(name string) (*generation, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	g := &generation{name: name, db: db, projector: p, holds: 1, idle: make(chan struct{})}
+	g := &generation{name: name, db: db, projector: p, versions: made.Projections, holds: 1, idle: make(chan struct{})}
 	g.note()
 	return g, nil
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidemark-dev/tidemark/projections"
 	"github.com/tidemark-dev/tidemark/projections/rebuild"
 )
 
@@ -68,10 +69,12 @@ type Job struct {
 	Generation string  `json:"generation" doc:"Name of the generation that is made"`
 	// Definitions holds the digest of each source's definition that it is made with.
 	Definitions map[string]string `json:"definitions,omitempty" doc:"Digest of each source's definition that it is made with"`
-	State       State             `json:"state" enum:"building,comparing,review,promoting,promoted,reported,cancelled,failed"`
-	Paused      bool              `json:"paused"`
-	StartedAt   time.Time         `json:"started_at"`
-	EndedAt     time.Time         `json:"ended_at,omitzero"`
+	// Projections holds the version of each projection that it is made by.
+	Projections map[string]int `json:"projections,omitempty" doc:"Version of each projection that it is made by"`
+	State       State          `json:"state" enum:"building,comparing,review,promoting,promoted,reported,cancelled,failed"`
+	Paused      bool           `json:"paused"`
+	StartedAt   time.Time      `json:"started_at"`
+	EndedAt     time.Time      `json:"ended_at,omitzero"`
 	// Progress is of the phase at hand, EtaSeconds what is left of it by its rate so far.
 	Progress   *rebuild.Progress `json:"progress,omitempty"`
 	EtaSeconds *float64          `json:"eta_seconds,omitempty"`
@@ -95,6 +98,8 @@ type Verified struct {
 	// Outdated names sources whose definition has changed since the serving generation was
 	// made: then a difference is to be expected, and is no damage.
 	Outdated []string `json:"outdated,omitempty"`
+	// OutdatedProjections names projections that another version of the code made likewise.
+	OutdatedProjections []string `json:"outdated_projections,omitempty"`
 	// Serving and Scratch sum up the two at the same position.
 	Serving rebuild.Sum `json:"serving"`
 	Scratch rebuild.Sum `json:"scratch"`
@@ -146,9 +151,12 @@ func (s *Set) Start(r Request) (Job, error) {
 		return s.job, ErrBusy
 	}
 	now := s.o.Now().UTC()
-	name := s.nextName()
+	name, by := s.nextName(), projections.Versions()
+	if r.Refold {
+		by = projections.Refolded(s.serving.versions)
+	}
 	s.jobBy = s.expected(r)
-	s.job = Job{ID: "rb-" + name[1:], Request: r, Generation: name, State: Building, StartedAt: now, Definitions: digests(s.jobBy)}
+	s.job = Job{ID: "rb-" + name[1:], Request: r, Generation: name, State: Building, StartedAt: now, Definitions: digests(s.jobBy), Projections: by}
 	if err := s.save(); err != nil {
 		return s.job, err
 	}

@@ -77,7 +77,7 @@ func (s *Set) giveUp() (gaveUp, again bool) {
 		changed = changed || known && was != d.Digest()
 	}
 	if !gaveUp || s.job.State == Promoting {
-		s.reconsider = true
+		s.reconsider = whileItRan
 		return false, false
 	}
 	s.o.Logger.Warn("the rebuild under way is given up: it was begun with other definitions", slog.Any("rebuild", s.job.ID))
@@ -96,16 +96,21 @@ func (s *Set) expected(r Request) map[string]*providers.Definition {
 	return s.definitions
 }
 
-// reconsidered looks once more whether definitions changed, where a rebuild was in the
+// reconsidered looks once more whether what serves is outdated, where a rebuild was in the
 // way of doing something about it.
 func (s *Set) reconsidered(ctx context.Context) {
 	s.mu.Lock()
-	due := s.reconsider && !s.job.State.unfinished()
-	s.reconsider = s.reconsider && !due
+	serves := s.reconsider
+	if s.job.State.unfinished() {
+		serves = ""
+	}
+	if serves != "" {
+		s.reconsider = ""
+	}
 	s.mu.Unlock()
-	if due {
+	if serves != "" {
 		// It fails where ctx ends, and the next start looks anyway.
-		_ = s.takeTurn(ctx, func(context.Context) error { s.outdated(whileItRan); return nil })
+		_ = s.takeTurn(ctx, func(context.Context) error { s.outdated(serves); return nil })
 	}
 }
 

@@ -55,7 +55,7 @@ type Set struct {
 	retired sync.WaitGroup
 
 	job         Job
-	reconsider  bool // definitions changed while a job that goes on, or a rollback, was under way
+	reconsider  string // "" but where something changed while a job that goes on, or a rollback, was under way: then outdated's serves
 	control     control
 	rollingBack bool
 	retries     int             // of the quarantine, under way
@@ -218,7 +218,8 @@ func (s *Set) Run(ctx context.Context) error {
 }
 
 // takeOver brings a generation to where the serving one stands, so that no
-// reader sees the log go back, and lets it serve. The serving one's runner is stopped.
+// reader sees the log go back, and lets it serve. The serving one's runner is stopped. declined, if not nil, are the
+// definitions that are decided against with what serves: they, and this code, begin no rebuild by themselves.
 func (s *Set) takeOver(ctx context.Context, g *generation, declined map[string]string) error {
 	old := s.serving
 	if err := s.complete(g); err != nil {
@@ -229,7 +230,10 @@ func (s *Set) takeOver(ctx context.Context, g *generation, declined map[string]s
 	}
 	at := g.projector.Checkpoint().Position
 	s.mu.Lock()
-	next := current{Serving: g.name, Previous: old.name, At: max(at, s.current.At), Unsettled: s.current.Unsettled, Declined: declined}
+	next := current{Serving: g.name, Previous: old.name, At: max(at, s.current.At), Unsettled: s.current.Unsettled}
+	if declined != nil {
+		next.decline(declined)
+	}
 	if old.damage != nil {
 		next.Previous = "" // nothing to go back to
 	}

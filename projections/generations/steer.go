@@ -96,7 +96,7 @@ func (s *Set) setPaused(id string, on bool) (Job, error) {
 }
 
 // Cancel ends a rebuild that has not begun to take over; what it made is
-// removed. The definitions it was made with begin no rebuild by themselves any more. It
+// removed. The definitions and the code it was made with begin no rebuild by themselves any more. It
 // returns ErrNoJob or ErrState.
 func (s *Set) Cancel(id string) (Job, error) {
 	return s.steer(id, []State{Building, Comparing, Review}, func(j *Job) {

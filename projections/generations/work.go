@@ -234,7 +234,7 @@ func (s *Set) compared(ctx context.Context, j Job, g *generation) (Job, error) {
 			return j, err
 		}
 		s.mu.Lock()
-		verified.Outdated = s.serving.outdated
+		verified.Outdated, verified.OutdatedProjections = s.serving.outdated, projections.OtherVersions(s.serving.versions)
 		s.mu.Unlock()
 	}
 	report, err := s.report(ctx, j, g, old, view)
@@ -246,7 +246,7 @@ func (s *Set) compared(ctx context.Context, j Job, g *generation) (Job, error) {
 			return
 		}
 		j.Report, j.Verified = &report, verified
-		j.Integrity = verified != nil && !verified.Equal && len(verified.Outdated) == 0
+		j.Integrity = verified != nil && !verified.Equal && len(verified.Outdated)+len(verified.OutdatedProjections) == 0
 		switch {
 		case j.Request.DryRun || j.Request.Verify:
 			j.State, j.EndedAt = Reported, s.o.Now().UTC()
