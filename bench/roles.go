@@ -102,11 +102,18 @@ func play[S, R any](spec string, run func(S) (R, error)) error {
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(8 << 30)
 	runtime.GOMAXPROCS(64)
-	return playServer(spec, run)
+	return perform(spec, run)
 }
 
-// playServer reads a spec, runs it and prints what it met.
+// playServer reads a spec, runs it and prints what it met. One goroutine more than
+// there are processors may run, as in `tidemark serve`, for the one that waits for the disk.
 func playServer[S, R any](spec string, run func(S) (R, error)) error {
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	return perform(spec, run)
+}
+
+// perform reads a spec, runs it and prints what it met.
+func perform[S, R any](spec string, run func(S) (R, error)) error {
 	var s S
 	if err := json.Unmarshal([]byte(spec), &s); err != nil {
 		return err

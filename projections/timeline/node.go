@@ -11,7 +11,7 @@ import (
 type kid struct {
 	start Key
 	raw   []byte
-	sum   *Summary // raw, read, where a node was summed up before
+	sum   *Summary // raw, read, where it is kept
 }
 
 // node lists the closed blocks of one level within one block of the level
@@ -73,21 +73,28 @@ func (n *node) put(a kid) {
 	}
 }
 
-// sum returns the summaries of all kids, joined. It is the node's, to be read alone.
-func (n *node) sum() (*Summary, error) {
+// sum returns the summaries of all kids, joined. It is the node's, to be read alone. With keep each kid's
+// is kept too, for the next time.
+func (n *node) sum(keep bool) (*Summary, error) {
 	if n.joined != nil {
 		return n.joined, nil
 	}
 	all := new(Summary)
+	var s Summary
 	for i := range n.kids {
 		k := &n.kids[i]
-		if k.sum == nil {
-			k.sum = new(Summary)
-			if err := k.decode(k.sum); err != nil {
-				return nil, err
-			}
+		if k.sum != nil {
+			all.Join(k.sum)
+			continue
 		}
-		all.Join(k.sum)
+		if err := k.decode(&s); err != nil {
+			return nil, err
+		}
+		all.Join(&s)
+		if keep {
+			k.sum = new(Summary)
+			*k.sum = s
+		}
 	}
 	n.joined = all
 	return all, nil

@@ -26,7 +26,8 @@ type nodeName struct {
 	start Key
 }
 
-// maxNodes bounds the nodes that a writer keeps: some 2 kB each, and 10 where it was summed up.
+// maxNodes bounds the nodes that a writer keeps: some 3 kB each. Those above the first level, which are few
+// save in a long history, hold the summaries in them decoded, and take 10 kB.
 const maxNodes = 2048
 
 // NewWriter returns a writer into b that reads what view holds without b. The caller closes it.
@@ -93,8 +94,8 @@ func (w *Writer) closeLeaves(spine *Spine, changes []*Entry) ([]kid, error) {
 		sum := &Summary{}
 		n, err := w.scan(start, changes, func(e *Entry) error {
 			if e.Key != start && e.Key.Level() > 0 {
-				closed = append(closed, kid{start: start, raw: AppendSummary(nil, sum), sum: sum})
-				start, sum = e.Key, &Summary{}
+				closed = append(closed, kid{start: start, raw: AppendSummary(nil, sum)})
+				start, *sum = e.Key, Summary{}
 			}
 			sum.Add(e)
 			return nil
@@ -105,7 +106,7 @@ func (w *Writer) closeLeaves(spine *Spine, changes []*Entry) ([]kid, error) {
 		if isOpen {
 			spine.Start[1] = start
 		} else {
-			closed = append(closed, kid{start: start, raw: AppendSummary(nil, sum), sum: sum})
+			closed = append(closed, kid{start: start, raw: AppendSummary(nil, sum)})
 		}
 		changes = changes[n:]
 	}
@@ -233,7 +234,7 @@ func (w *Writer) updateNodes(l int, spine *Spine, blocks []kid) ([]kid, error) {
 				spine.Start[l+1] = p.start
 				continue
 			}
-			sum, err := p.node.sum()
+			sum, err := p.node.sum(l > 1)
 			if err != nil {
 				return nil, err
 			}
@@ -279,7 +280,7 @@ func (w *Writer) total(root *Summary, spine *Spine, changes []*Entry) error {
 		if err != nil {
 			return err
 		}
-		sum, err := n.sum()
+		sum, err := n.sum(l > 1)
 		if err != nil {
 			return err
 		}
