@@ -28,7 +28,7 @@ func small(fs vfs.FS, dir string, log eventstore.Reader, definitions map[string]
 	return rebuild.Options{
 		Dir: dir, KV: kv.Options{FS: fs, CacheBytes: 1 << 20, MemTableBytes: 64 << 10},
 		Log: log, Definitions: definitions,
-		Workers: 2, ChunkEvents: chunk, ChunkBytes: 1 << 20, FilterBytes: 1 << 10,
+		Workers: 2, Cores: chunk % 3, ChunkEvents: chunk, ChunkBytes: 1 << 20, FilterBytes: 1 << 10,
 	}
 }
 

@@ -56,10 +56,15 @@ func stretches() []stretch {
 
 // Digest sums up a directory. It reads every row, on all cores.
 func Digest(ctx context.Context, v *projections.View) (Sum, error) {
+	return DigestOn(ctx, v, runtime.GOMAXPROCS(0))
+}
+
+// DigestOn is Digest on so many cores at the most.
+func DigestOn(ctx context.Context, v *projections.View, cores int) (Sum, error) {
 	all := stretches()
 	sums, rows := make([]uint64, len(all)), make([]uint64, len(all))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
+	group.SetLimit(cores)
 	for i, s := range all {
 		group.Go(func() (err error) {
 			sums[i], rows[i], err = s.sum(ctx, v.Rows())

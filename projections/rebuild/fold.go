@@ -86,9 +86,11 @@ func newFolder(ctx context.Context, o *Options, db *kv.DB, m *meter) *folder {
 	return f
 }
 
-func (f *folder) run(take func() (int, bool)) error {
+func (f *folder) run(next func() (int, bool)) error {
+	f.options.cores.take()
+	defer f.options.cores.give()
 	for {
-		r, more := take()
+		r, more := next()
 		if !more {
 			return f.takeIn()
 		}
@@ -246,9 +248,12 @@ func (f *folder) takeInIfFull() error {
 }
 
 // takeIn takes in what is folded. Ranges count as folded only with all that belongs
-// to them; parts of the range at hand are written again, the same, after a crash.
+// to them; parts of the range at hand are written again, the same, after a crash. The folder's core is given
+// back for as long.
 func (f *folder) takeIn() error {
-	t := newTables(f.db)
+	f.options.cores.give()
+	defer f.options.cores.take()
+	t := newTables(f.db, f.options.cores)
 	kinds := []*rows{&f.progress, &f.nodes, &f.healths, &f.states, &f.entries}
 	for _, r := range kinds {
 		t.add(len(r.list) > 0, r.write)

@@ -36,6 +36,9 @@ type Options struct {
 
 	// Workers bounds the goroutines that map events, and that fold timelines; 0 for one a core.
 	Workers int
+	// Cores bounds how many goroutines compute at a time, Workers and others; 0 for no bound. With fewer than
+	// the machine has, it takes longer and disturbs whoever serves beside it less.
+	Cores int
 	// ChunkEvents and ChunkBytes bound what is taken in at a time, and so the
 	// memory: two chunks are in the making at a time. 0 for 256 Ki events and 32 MiB of rows.
 	ChunkEvents, ChunkBytes int
@@ -51,6 +54,8 @@ type Options struct {
 	Progress func(Progress)
 	// Now is the clock of Progress.Rate and Result.Took; nil leaves them 0.
 	Now func() time.Time
+
+	cores cores // as Cores says
 }
 
 // Phase is a part of a rebuild.
@@ -110,6 +115,7 @@ func (o Options) withDefaults() Options {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
+	o.cores = newCores(o.Cores)
 	if o.ChunkEvents <= 0 {
 		o.ChunkEvents = defaultChunkEvents
 	}

@@ -84,10 +84,15 @@ func (r *reader) run(ctx context.Context) error {
 
 // fill reads groups into a parcel until it is full or the next would have to be waited for.
 func (r *reader) fill(ctx context.Context, p *parcel) error {
-	for r.at < r.to && !p.full() {
+	for first := true; r.at < r.to && !p.full(); {
 		g, err := r.next(ctx)
 		if err != nil {
 			return err
+		}
+		if first { // it may have been waited for, and those that follow are here
+			first = false
+			r.options.cores.take()
+			defer r.options.cores.give()
 		}
 		p.take(&g, r.keeps)
 		r.at = uint64(g.Position)
@@ -143,7 +148,9 @@ func (p *pipeline) observe(ctx context.Context, o *Options) error {
 			if !more {
 				return nil
 			}
+			o.cores.take()
 			parcel.observe(observer)
+			o.cores.give()
 			parcel.ready <- struct{}{}
 		case <-ctx.Done():
 			return ctx.Err()

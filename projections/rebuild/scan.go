@@ -35,7 +35,7 @@ func scan(ctx context.Context, o *Options, db *kv.DB, gen projections.Generation
 		group.Go(func() error { return s.pipeline.observe(ctx, o) })
 	}
 	group.Go(func() error { return s.decide(ctx) })
-	group.Go(func() error { return s.write(ctx, &writer{db: db}) })
+	group.Go(func() error { return s.write(ctx, &writer{db: db, cores: o.cores}) })
 	err := group.Wait()
 	return s.fates.gen, s.chunks, err
 }
@@ -72,7 +72,10 @@ func (s *scanner) decide(ctx context.Context) error {
 		if p.err != nil {
 			return p.err
 		}
-		if err := s.fates.parcel(p, full, func() error { return s.cut(ctx) }); err != nil {
+		s.options.cores.take()
+		err = s.fates.parcel(p, full, func() error { return s.cut(ctx, true) })
+		s.options.cores.give()
+		if err != nil {
 			return err
 		}
 		c := &s.fates.gen.Checkpoint
@@ -86,7 +89,7 @@ func (s *scanner) decide(ctx context.Context) error {
 	if c.Position != s.to {
 		return fmt.Errorf("%w: read to position %d of %d", ErrIncomplete, c.Position, s.to)
 	}
-	if err := s.cut(ctx); err != nil {
+	if err := s.cut(ctx, false); err != nil {
 		return err
 	}
 	err, ctxErr := receive(ctx, s.fates.before.done)
@@ -97,8 +100,8 @@ func (s *scanner) decide(ctx context.Context) error {
 }
 
 // cut hands the chunk to the writer as soon as it has written the one before, and
-// begins another in the memory of that.
-func (s *scanner) cut(ctx context.Context) error {
+// begins another in the memory of that. held is whether the caller holds a core.
+func (s *scanner) cut(ctx context.Context, held bool) error {
 	f := &s.fates
 	if f.gen.Checkpoint.Position == s.to {
 		f.gen.Unfinished = string(Fold)
@@ -111,6 +114,10 @@ func (s *scanner) cut(ctx context.Context) error {
 	}
 	f.current.generation = f.gen
 	f.current.generation.Stats.ByHealth, f.current.generation.Stats.BySource = nil, nil
+	if held {
+		s.options.cores.give() // the writer needs it
+		defer s.options.cores.take()
+	}
 	err, ctxErr := receive(ctx, f.before.done)
 	if err != nil || ctxErr != nil {
 		return first(err, ctxErr)

@@ -15,6 +15,7 @@ import (
 // writer writes chunks. It keeps what it sorts in, so there is one for all.
 type writer struct {
 	db     *kv.DB
+	cores  cores
 	placed buckets[placed]
 	first  buckets[firstDelivery]
 }
@@ -26,9 +27,11 @@ func (w *writer) write(ctx context.Context, c *chunk) error {
 	if err != nil {
 		return err
 	}
-	t := newTables(w.db)
+	t := newTables(w.db, w.cores)
 	// Timelines are most of the work: two halves, so that two cores are done at the same time.
+	w.cores.take()
 	w.placed.spread(c.placed, 32, func(p *placed) *[16]byte { return (*[16]byte)(&p.conn) })
+	w.cores.give()
 	low, high := w.placed.halves()
 	for _, half := range []*buckets[placed]{&low, &high} {
 		t.add(len(half.list) > 0, func(to *kv.TableWriter) error { return writeEntries(to, half, c.buf) })
@@ -91,13 +94,15 @@ func writeEntries(to *kv.TableWriter, all *buckets[placed], buf []byte) error {
 // tables are written side by side and taken in together.
 type tables struct {
 	db    *kv.DB
+	cores cores
 	group errgroup.Group
 
 	mu       sync.Mutex
 	finished []kv.Table
 }
 
-func newTables(db *kv.DB) *tables { return &tables{db: db} }
+// newTables returns none yet. Who begins to write one must hold no core while it waits for them.
+func newTables(db *kv.DB, c cores) *tables { return &tables{db: db, cores: c} }
 
 // add begins to write one table, if it is to hold anything.
 func (t *tables) add(any bool, write func(*kv.TableWriter) error) {
@@ -105,6 +110,8 @@ func (t *tables) add(any bool, write func(*kv.TableWriter) error) {
 		return
 	}
 	t.group.Go(func() error {
+		t.cores.take()
+		defer t.cores.give()
 		to, err := t.db.NewTable()
 		if err != nil {
 			return err
