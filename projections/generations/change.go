@@ -192,15 +192,15 @@ func (s *Set) ended() {
 // Definitions are those that the serving generation reads events by, by source: those
 // in force but for what Status calls outdated. They must not be changed.
 func (s *Set) Definitions() map[string]*providers.Definition {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.front.Lock()
+	defer s.front.Unlock()
 	return s.serving.definitions
 }
 
 // Defined are those in force, by source: what a rebuild that begins now reads events by. They must not be changed.
 func (s *Set) Defined() map[string]*providers.Definition {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.front.Lock()
+	defer s.front.Unlock()
 	return s.definitions
 }
 

@@ -86,7 +86,9 @@ func (s *Set) Damaged(err error) {
 	g := s.serving
 	first := g.damage == nil
 	if first {
+		s.front.Lock()
 		g.damage = fmt.Errorf("%s: %w", s.path(g.name), err)
+		s.front.Unlock()
 	}
 	s.mu.Unlock()
 	if !first {

@@ -105,10 +105,7 @@ func (s *Set) changedBehind(changed bool) error {
 // durable sees that what the serving generation holds outlives a crash, and returns
 // its position.
 func (s *Set) durable() (uint64, error) {
-	s.mu.Lock()
-	g := s.serving
-	g.hold()
-	s.mu.Unlock()
+	g := s.hold()
 	defer g.release()
 	v, err := projections.NewView(g.db)
 	if err != nil {

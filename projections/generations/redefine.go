@@ -29,9 +29,11 @@ func (s *Set) redefine(definitions map[string]*providers.Definition, onChange Po
 		return err
 	}
 	s.mu.Lock()
-	g.note()
 	same := s.o.OnChange == onChange && maps.Equal(digests(s.definitions), digests(definitions))
+	s.front.Lock()
+	g.note()
 	s.definitions, s.o.OnChange = definitions, onChange
+	s.front.Unlock()
 	if same {
 		s.mu.Unlock()
 		return nil

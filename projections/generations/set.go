@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -38,13 +39,19 @@ type Options struct {
 	OnChange Policy
 	// Room, if not nil, says why a rebuild must not take more of the disk. It is asked often.
 	Room func() error
+	// Beside, if not nil, is called when a rebuild begins to compute, on all cores but one, and what it
+	// returned when that is over.
+	Beside func() (over func())
 }
 
 // Set is the serving generation, the one before it, and the rebuild under way, if any.
 type Set struct {
 	o Options
 
-	mu sync.Mutex
+	// mu guards all, also over writes to the disk, which can take long while a rebuild writes. So what
+	// every query and every webhook asks for (serving, runner, its damage, and definitions) changes with
+	// front held too, which is held over nothing that takes time.
+	mu, front sync.Mutex
 	// definitions are those in force: new generations are made with them. previousBy and jobBy
 	// are those of the generation before the serving one and of the rebuild under way.
 	definitions, previousBy, jobBy map[string]*providers.Definition
@@ -62,6 +69,7 @@ type Set struct {
 	settling    bool            // it is not known yet up to where ids of an earlier life say nothing
 	healed      bool            // a rebuild was begun because of damage
 	left        map[string]bool // damaged generations that the log was told of
+	cores       int             // that a rebuild computes on: all but one, which is for those who are served
 	// turns carries what has to have the serving generation for itself, and work a job to be done.
 	turns chan turn
 	work  chan struct{}
@@ -80,7 +88,7 @@ func Open(o Options) (*Set, error) {
 	if err := os.MkdirAll(o.Root, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of the projections: %w", err)
 	}
-	s := &Set{o: o, definitions: o.Definitions, jobBy: o.Definitions, turns: make(chan turn), work: make(chan struct{}, 1), left: map[string]bool{}}
+	s := &Set{o: o, cores: max(1, runtime.GOMAXPROCS(0)-1), definitions: o.Definitions, jobBy: o.Definitions, turns: make(chan turn), work: make(chan struct{}, 1), left: map[string]bool{}}
 	if err := s.loadCurrent(); err != nil {
 		return nil, err
 	}
@@ -116,9 +124,19 @@ func unusable(err error) bool {
 // serve makes a generation the one that follows the log. s.mu is held, or nobody else has s yet.
 func (s *Set) serve(g *generation) {
 	g.projector.Hub = s.o.Hub
-	s.serving = g
-	s.runner = projections.NewRunner(projections.RunnerOptions{
+	runner := projections.NewRunner(projections.RunnerOptions{
 		Log: s.o.Log, Projector: g.projector, Batch: s.o.Batch, Logger: s.o.Logger, Metrics: s.o.Metrics})
+	s.front.Lock()
+	s.serving, s.runner = g, runner
+	s.front.Unlock()
+}
+
+// hold returns the serving generation, which stays open until it is released.
+func (s *Set) hold() *generation {
+	s.front.Lock()
+	defer s.front.Unlock()
+	s.serving.hold()
+	return s.serving
 }
 
 // Close closes the serving generation after the last view. Call it after Run returned.
@@ -129,10 +147,7 @@ func (s *Set) Close() error {
 
 // View returns a view of the serving generation's last batch. The caller closes it.
 func (s *Set) View() (*projections.View, error) {
-	s.mu.Lock()
-	g := s.serving
-	g.hold()
-	s.mu.Unlock()
+	g := s.hold()
 	v, err := projections.NewView(g.db)
 	if err != nil {
 		g.release()
@@ -144,16 +159,16 @@ func (s *Set) View() (*projections.View, error) {
 
 // Path is the directory of the serving generation.
 func (s *Set) Path() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.front.Lock()
+	defer s.front.Unlock()
 	return s.path(s.serving.name)
 }
 
 // Metrics samples the serving generation's directory.
 func (s *Set) Metrics() kv.Metrics {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.serving.db.Metrics()
+	g := s.hold()
+	defer g.release()
+	return g.db.Metrics()
 }
 
 // Checkpoint is what the serving generation has read of the log, before Run.
@@ -167,8 +182,8 @@ func (s *Set) CheckTail(ctx context.Context) error {
 // Err returns why the serving generation does not follow the log, nil while it
 // does, like projections.Runner.Err.
 func (s *Set) Err() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.front.Lock()
+	defer s.front.Unlock()
 	if s.serving.damage != nil {
 		return s.serving.damage
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/tidemark-dev/tidemark/eventstore"
@@ -63,6 +64,11 @@ func (s *Set) carryOut(ctx context.Context, id string) error {
 	if j.ID != id || !j.State.unfinished() {
 		return nil // given up meanwhile; one in its place has its own turn
 	}
+	over := func() {}
+	if s.o.Beside != nil {
+		over = sync.OnceFunc(s.o.Beside())
+	}
+	defer over()
 	if j.State == Building || j.State == Comparing {
 		if err := s.build(ctx, j); err != nil {
 			return err
@@ -89,6 +95,7 @@ func (s *Set) carryOut(ctx context.Context, id string) error {
 		}
 	}
 	if j.State == Review {
+		over()
 		select {
 		case <-decision:
 		case <-ctx.Done():
@@ -134,6 +141,7 @@ func (s *Set) build(ctx context.Context, j Job) error {
 	o := rebuild.Options{
 		Dir: s.path(j.Generation), KV: s.o.KV, Log: s.o.Log, Definitions: by,
 		Gate: s.gate, Progress: func(p rebuild.Progress) { s.progress(j.ID, p) }, Now: s.o.Now,
+		Workers: s.cores, Cores: s.cores,
 	}
 	if err := s.marked(j.Generation); err != nil {
 		return err
@@ -142,10 +150,7 @@ func (s *Set) build(ctx context.Context, j Job) error {
 	var result rebuild.Result
 	var err error
 	if j.Request.Refold {
-		s.mu.Lock()
-		from := s.serving
-		from.hold()
-		s.mu.Unlock()
+		from := s.hold()
 		result, err = rebuild.Refold(ctx, from.db, o)
 		from.release()
 	} else {
@@ -183,7 +188,7 @@ func (s *Set) progress(id string, p rebuild.Progress) {
 func (s *Set) compare(ctx context.Context, j Job, g *generation) (Job, error) {
 	compared, err := s.compared(ctx, j, g)
 	if s.damage() == nil && errors.Is(err, kv.ErrDamaged) {
-		if whole := readable(ctx, g); whole != nil {
+		if whole := s.readable(ctx, g); whole != nil {
 			if errors.Is(whole, kv.ErrDamaged) { // it is the new one
 				whole = errors.Join(whole, s.mark(g.name, whole))
 			}
@@ -205,12 +210,12 @@ func (s *Set) compare(ctx context.Context, j Job, g *generation) (Job, error) {
 }
 
 // readable reads every row of a generation.
-func readable(ctx context.Context, g *generation) error {
+func (s *Set) readable(ctx context.Context, g *generation) error {
 	v, err := projections.NewView(g.db)
 	if err != nil {
 		return err
 	}
-	_, err = rebuild.Digest(ctx, v)
+	_, err = rebuild.DigestOn(ctx, v, s.cores)
 	return errors.Join(err, v.Close())
 }
 
@@ -230,7 +235,7 @@ func (s *Set) compared(ctx context.Context, j Job, g *generation) (Job, error) {
 	defer func() { _ = view.Close() }()
 	var verified *Verified
 	if j.Request.Verify {
-		if verified, err = verify(ctx, old, view); err != nil {
+		if verified, err = s.verify(ctx, old, view); err != nil {
 			return j, err
 		}
 		s.mu.Lock()
@@ -315,12 +320,12 @@ func (s *Set) report(ctx context.Context, j Job, g *generation, old, view *proje
 	return report, os.Rename(path+".new", path)
 }
 
-func verify(ctx context.Context, serving, scratch *projections.View) (*Verified, error) {
-	a, err := rebuild.Digest(ctx, serving)
+func (s *Set) verify(ctx context.Context, serving, scratch *projections.View) (*Verified, error) {
+	a, err := rebuild.DigestOn(ctx, serving, s.cores)
 	if err != nil {
 		return nil, err
 	}
-	b, err := rebuild.Digest(ctx, scratch)
+	b, err := rebuild.DigestOn(ctx, scratch, s.cores)
 	if err != nil {
 		return nil, err
 	}
