@@ -20,7 +20,7 @@ import (
 func TestDamage(t *testing.T) {
 	rounds := 1
 	if long { // 200 places in a block file are tried in eventstore/stream, which takes no process for each
-		rounds = 50
+		rounds = 20
 	}
 	m := newDamageMatrix(t)
 	const log, projections = "data/log/jetstream/$G/streams/TIDEMARK_EVENTS/msgs", "data/projections"
