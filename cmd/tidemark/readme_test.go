@@ -187,7 +187,7 @@ func differs(st step, printed string, s *server) error {
 
 // checkLinks returns a link of the README to a file that is not there.
 func checkLinks(text string) error {
-	for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(text, -1) {
 		if _, err := os.Stat(filepath.Join("../..", m[1])); err != nil {
 			return fmt.Errorf("a link of the README leads nowhere: %w", err)
 		}
