@@ -38,6 +38,8 @@ func (l *Log) same(ctx context.Context, lk *link) (*looked, error) {
 	if k := l.looked.Load(); k.holds(lk) { // somebody else looked meanwhile
 		return k, k.err
 	}
+	ctx, done := l.whileLinked(ctx)
+	defer done()
 	k := &looked{link: lk, epoch: lk.epoch.Load()}
 	head, err := l.compare(ctx, lk)
 	for i := 1; i < looks && errors.Is(err, eventstore.ErrIntegrity) && !l.opts.embedded(); i++ {
@@ -51,6 +53,9 @@ func (l *Log) same(ctx context.Context, lk *link) (*looked, error) {
 		head, err = l.compare(ctx, lk)
 	}
 	if err != nil && !errors.Is(err, eventstore.ErrIntegrity) {
+		if !k.holds(lk) { // and not what became of the question
+			err = fmt.Errorf("%w: %w", eventstore.ErrUnavailable, errUnlinked)
+		}
 		return nil, err
 	}
 	if k.err = err; err != nil {
@@ -62,6 +67,21 @@ func (l *Log) same(ctx context.Context, lk *link) (*looked, error) {
 	}
 	l.looked.Store(k)
 	return k, k.err
+}
+
+// whileLinked returns a context that ends with ctx or when the connection changes: no answer
+// comes on one that is gone, and whoever waits for it keeps everybody from the next.
+func (l *Log) whileLinked(ctx context.Context) (context.Context, context.CancelFunc) {
+	changed := l.changed.wait()
+	ctx, done := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-changed:
+			done()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, done
 }
 
 // unknown is why nothing can be stored on a connection whose stream was not found to be the log yet.
