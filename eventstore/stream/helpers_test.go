@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidemark-dev/tidemark/eventstore"
@@ -69,6 +71,21 @@ func (r *running) Reopen(t *testing.T) storetest.Store {
 		t.Fatal(err)
 	}
 	return start(t, r.opts)
+}
+
+// jetStream is the server's own interface, past the log's, until the test ends.
+func jetStream(t testing.TB, url string) jetstream.JetStream {
+	t.Helper()
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
 }
 
 // until waits for a condition that has to come true.

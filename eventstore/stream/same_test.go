@@ -159,15 +159,7 @@ func TestAnotherLogBehindTheConnection(t *testing.T) {
 	server := startServer(t)
 	log := start(t, server.options(""))
 	fill(t, log, 3)
-	nc, err := nats.Connect(server.url())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := jetStream(t, server.url())
 	events, err := js.Stream(t.Context(), "TIDEMARK_EVENTS")
 	if err != nil {
 		t.Fatal(err)

@@ -17,15 +17,7 @@ import (
 // TestAnUnsafeStreamIsRefused finds streams under the log's name that somebody made otherwise.
 func TestAnUnsafeStreamIsRefused(t *testing.T) {
 	server := startServer(t)
-	nc, err := nats.Connect(server.url())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := jetStream(t, server.url())
 	safe := jetstream.StreamConfig{
 		Name: "TIDEMARK_EVENTS", Subjects: []string{"TIDEMARK.events"}, Storage: jetstream.FileStorage,
 		Discard: jetstream.DiscardNew, DenyDelete: true, DenyPurge: true,
@@ -83,15 +75,7 @@ func TestTheStreamIsSafe(t *testing.T) {
 	if _, err := log.Append(t.Context(), webhook(0)); err != nil {
 		t.Fatal(err)
 	}
-	nc, err := nats.Connect(server.url())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := jetStream(t, server.url())
 	s, err := js.Stream(t.Context(), "SHARED_EVENTS")
 	if err != nil {
 		t.Fatal(err)

@@ -54,8 +54,10 @@ func (s *Set) openUnmarked(name string) (*generation, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	if err := projections.CheckWhole(db.Reader, made.Checkpoint.Position); err != nil && made.Format == projections.Format {
-		return nil, errors.Join(err, db.Close())
+	if made.Format == projections.Format { // else it is not read
+		if err := projections.CheckWhole(db.Reader, made.Checkpoint.Position); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
 	}
 	p, err := projections.NewProjector(db, s.definitionsOf(made.Definitions))
 	if err != nil {
