@@ -102,7 +102,7 @@ func TestAServerThatStandsStill(t *testing.T) {
 	if _, err := log.Append(t.Context(), webhook(0)); err != nil {
 		t.Fatal(err)
 	}
-	server.signal(syscall.SIGSTOP)
+	server.stop()
 	var wg sync.WaitGroup
 	for i := range 64 {
 		wg.Go(func() {

@@ -141,6 +141,25 @@ func (s *server) signal(sig syscall.Signal) {
 	}
 }
 
+// stop suspends the process and waits until it stands still: the signal alone comes back while the
+// process's threads are still at work, and may acknowledge what is sent to them meanwhile.
+func (s *server) stop() {
+	s.t.Helper()
+	s.signal(syscall.SIGSTOP)
+	var status syscall.WaitStatus
+	for {
+		switch _, err := syscall.Wait4(s.cmd.Process.Pid, &status, syscall.WUNTRACED, nil); {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			s.t.Fatal(err)
+		case !status.Stopped():
+			s.t.Fatalf("nats-server ended when it was to stand still: %#x", int(status))
+		default:
+			return
+		}
+	}
+}
+
 func (s *server) url() string { return "nats://" + s.addr }
 
 // options are those of a log on the server.
