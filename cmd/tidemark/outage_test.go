@@ -7,10 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -221,7 +223,7 @@ func TestOutage(t *testing.T) {
 	}{
 		{"killed", 3 * time.Second, "connection to the log's server is back", (*natsProcess).stop, func(n *natsProcess) { n.serve("log") }},
 		{"stopped", 7 * time.Second, "a commit group was given up", // longer than an append waits
-			func(n *natsProcess) { n.signal(syscall.SIGSTOP) }, func(n *natsProcess) { n.signal(syscall.SIGCONT) }},
+			func(n *natsProcess) { suspend(n.t, n.cmd.Process) }, func(n *natsProcess) { n.signal(syscall.SIGCONT) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel() // it waits most of the time
@@ -262,6 +264,27 @@ func TestOutage(t *testing.T) {
 				t.Errorf("the log does not say %q: %s", c.says, said)
 			}
 		})
+	}
+}
+
+// suspend stops a process and waits until it stands still: the signal alone comes back while the
+// process's threads are still at work.
+func suspend(t *testing.T, p *os.Process) {
+	t.Helper()
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	var status syscall.WaitStatus
+	for {
+		switch _, err := syscall.Wait4(p.Pid, &status, syscall.WUNTRACED, nil); {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			t.Fatal(err)
+		case !status.Stopped():
+			t.Fatalf("the process ended when it was to stand still: %#x", int(status))
+		default:
+			return
+		}
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -76,9 +75,7 @@ func cutPower(t *testing.T, disks *disks, args ...string) ([]ack, *server, error
 	<-l.reached
 	acked := l.acknowledged() // by now; what is acknowledged later may be on the copy or not
 	// The process stands still while the copy is made, so that the copy is of one moment.
-	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	suspend(t, s.cmd.Process)
 	disks.copy(t)
 	s.kill()
 	cancel()
