@@ -148,9 +148,3 @@ func (s *Set) definitionsOf(made map[string]string) map[string]*providers.Defini
 	}
 	return out
 }
-
-func (s *Set) digestsInForce() map[string]string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return digests(s.definitions)
-}

@@ -119,7 +119,7 @@ func (s *Set) Promote(id string) (Job, error) {
 // Rollback lets the generation before the serving one take over again, after
 // bringing it up to date with the log. It returns ErrNoPrevious, or ErrBusy during a rebuild.
 func (s *Set) Rollback(ctx context.Context) (from, to string, err error) {
-	c, err := s.beginRollback()
+	c, declined, err := s.beginRollback()
 	if err != nil {
 		return "", "", err
 	}
@@ -129,7 +129,6 @@ func (s *Set) Rollback(ctx context.Context) (from, to string, err error) {
 		s.mu.Unlock()
 		s.reconsidered(ctx)
 	}()
-	declined := s.digestsInForce() // others that come meanwhile are not what is decided against
 	// It may still be closing: readers that began before it was replaced hold it.
 	closed := make(chan struct{})
 	go func() { s.retired.Wait(); close(closed) }()
@@ -149,17 +148,19 @@ func (s *Set) Rollback(ctx context.Context) (from, to string, err error) {
 	return c.Serving, c.Previous, nil
 }
 
-func (s *Set) beginRollback() (current, error) {
+// beginRollback also returns which definitions it decides against: others that come while it is
+// under way are not among them.
+func (s *Set) beginRollback() (c current, declined map[string]string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.job.State.unfinished() || s.rollingBack:
-		return s.current, ErrBusy
+		return s.current, nil, ErrBusy
 	case s.current.Previous == "":
-		return s.current, ErrNoPrevious
+		return s.current, nil, ErrNoPrevious
 	}
 	s.rollingBack = true
-	return s.current, nil
+	return s.current, digests(s.definitions), nil
 }
 
 // takeTurn has Run call do while nothing else uses the serving generation's projector.
