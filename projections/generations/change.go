@@ -74,7 +74,7 @@ func (s *Set) outdated(serves string) (begun bool) {
 	default:
 		log.Warn(told + "new ones are made in the background and take over when they are complete")
 	}
-	_, err := s.Start(r)
+	_, err := s.start(r, true)
 	if errors.Is(err, ErrBusy) {
 		s.mu.Lock()
 		s.reconsider = serves // a rollback, or somebody was faster, who reads by the same ones
@@ -85,6 +85,21 @@ func (s *Set) outdated(serves string) (begun bool) {
 		s.o.Logger.Error("the rebuild could not be begun", slog.Any("error", err))
 	}
 	return err == nil
+}
+
+// asks lets a rebuild that the policy began wait for review where the policy has become one that does not let it take
+// over by itself. One that has become less strict leaves it as it was begun.
+func (s *Set) asks(id string) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j := &s.job
+	if j.ID != id || !j.Automatic || j.Request.Review || s.o.OnChange != ReviewFirst && s.o.OnChange != Off {
+		return false, nil
+	}
+	j.State, j.Request.Review = Review, true
+	s.o.Logger.Warn("the policy on changed definitions was changed while the rebuild was under way: it waits for review: tidemark rebuild status",
+		slog.Any("rebuild", j.ID), slog.Any("policy", s.o.OnChange))
+	return true, s.save()
 }
 
 // toldOf is a logger that names what is outdated, and how to begin its sentence. s.mu is held.

@@ -67,6 +67,9 @@ type Job struct {
 	ID         string  `json:"id"`
 	Request    Request `json:"request"`
 	Generation string  `json:"generation" doc:"Name of the generation that is made"`
+	// Automatic is set where the policy began it: the policy that is in force when it comes to taking over
+	// decides then whether it waits for review.
+	Automatic bool `json:"automatic,omitempty" doc:"Begun by rebuild.on_definition_change, which is looked at once more before it takes over"`
 	// Definitions holds the digest of each source's definition that it is made with.
 	Definitions map[string]string `json:"definitions,omitempty" doc:"Digest of each source's definition that it is made with"`
 	// Projections holds the version of each projection that it is made by.
@@ -144,7 +147,10 @@ func (s *Set) wake() {
 
 // Start begins a rebuild. It returns ErrBusy, with the job at hand, while
 // another has not come to its end.
-func (s *Set) Start(r Request) (Job, error) {
+func (s *Set) Start(r Request) (Job, error) { return s.start(r, false) }
+
+// start is Start, and for the policy where automatic says so.
+func (s *Set) start(r Request, automatic bool) (Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.job.State.unfinished() || s.rollingBack {
@@ -156,7 +162,7 @@ func (s *Set) Start(r Request) (Job, error) {
 		by = projections.Refolded(s.serving.versions)
 	}
 	s.jobBy = s.expected(r)
-	s.job = Job{ID: "rb-" + name[1:], Request: r, Generation: name, State: Building, StartedAt: now, Definitions: digests(s.jobBy), Projections: by}
+	s.job = Job{ID: "rb-" + name[1:], Request: r, Automatic: automatic, Generation: name, State: Building, StartedAt: now, Definitions: digests(s.jobBy), Projections: by}
 	if err := s.save(); err != nil {
 		return s.job, err
 	}

@@ -49,7 +49,7 @@ func (s *Set) redefine(definitions map[string]*providers.Definition, onChange Po
 		s.o.Logger.Warn("no other rebuild is begun in the place of the one that was given up; to begin one: tidemark rebuild")
 		return nil
 	}
-	if _, err := s.Start(job.Request); err != nil {
+	if _, err := s.start(job.Request, job.Automatic); err != nil {
 		s.o.Logger.Error("the rebuild could not be begun again: tidemark rebuild", slog.Any("error", err))
 	}
 	return nil

@@ -94,21 +94,33 @@ func (s *Set) carryOut(ctx context.Context, id string) error {
 			return err
 		}
 	}
-	if j.State == Review {
-		over()
-		select {
-		case <-decision:
-		case <-ctx.Done():
-			return ctx.Err()
+	for waits := j.State == Review; !promoted; promoted = !waits {
+		if waits {
+			over()
+			select {
+			case <-decision:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if waits, err = s.promote(ctx, id, g); err != nil {
+			return err
 		}
 	}
-	if err := s.takeTurn(ctx, func(ctx context.Context) error { return s.takeOver(ctx, g, nil) }); err != nil {
-		return err
-	}
-	promoted = true
 	_, err = s.update(id, func(j *Job) { j.State, j.EndedAt = Promoted, s.o.Now().UTC() })
 	s.o.Logger.Info("a new generation serves", slog.Any("generation", g.name))
 	return err
+}
+
+// promote lets the job's generation take over, unless it is to wait for review by now.
+func (s *Set) promote(ctx context.Context, id string, g *generation) (waits bool, err error) {
+	err = s.takeTurn(ctx, func(ctx context.Context) (err error) {
+		if waits, err = s.asks(id); waits || err != nil {
+			return err
+		}
+		return s.takeOver(ctx, g, nil)
+	})
+	return waits, err
 }
 
 // taken is the job as a carrier takes it up: what is steered from here on reaches the carrier.
