@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tidemark-dev/tidemark/api"
+	"github.com/tidemark-dev/tidemark/internal/loopback"
 )
 
 // natsProcess is a nats-server on an address that several take turns at.
@@ -27,17 +27,9 @@ type natsProcess struct {
 
 func newNATS(t *testing.T) *natsProcess {
 	t.Helper()
-	n := &natsProcess{t: t, bin: filepath.Join(t.TempDir(), "nats-server"), stores: map[string]string{}}
+	n := &natsProcess{t: t, bin: filepath.Join(t.TempDir(), "nats-server"), addr: loopback.Addr(t), stores: map[string]string{}}
 	if out, err := exec.Command("go", "build", "-o", n.bin, "github.com/nats-io/nats-server/v2").CombinedOutput(); err != nil {
 		t.Fatalf("build nats-server: %v: %s", err, out)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.addr = l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
 	}
 	t.Cleanup(n.stop)
 	return n

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tidemark-dev/tidemark/internal/loopback"
 )
 
 // A watch outlives its server: it says so once, comes back, and misses nothing.
@@ -15,7 +17,8 @@ import (
 func TestWatchOverARestart(t *testing.T) {
 	dir := t.TempDir()
 	writeConfig(t, dir, "")
-	s := mustStart(t, dir)
+	addr := loopback.Addr(t) // it has to be free for the second start
+	s := mustStart(t, dir, "--listen", addr)
 	watch := exec.Command(programPath(t), "watch", "--after", "0", "-o", "jsonl")
 	watch.Env = append(os.Environ(), "TIDEMARK_SERVER="+s.url)
 	states, err := watch.StdoutPipe()
@@ -57,7 +60,7 @@ func TestWatchOverARestart(t *testing.T) {
 		t.Errorf("serve ended with %d after %s: a watch must not hold it up", code, took)
 	}
 	await(said, "trying again until Ctrl-C")
-	mustStart(t, dir, "--listen", strings.TrimPrefix(s.url, "http://"))
+	mustStart(t, dir, "--listen", addr)
 	send("second")
 	if !lines.Scan() || !strings.Contains(lines.Text(), `"connection":"second"`) {
 		t.Errorf("behind the restart it prints %q", lines.Text())

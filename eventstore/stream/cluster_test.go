@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidemark-dev/tidemark/eventstore/storetest"
 	"github.com/tidemark-dev/tidemark/eventstore/stream"
+	"github.com/tidemark-dev/tidemark/internal/loopback"
 )
 
 // long is set by CI: what takes an election of the cluster, or many of its streams, runs there.
@@ -35,7 +36,7 @@ func startCluster(t testing.TB) *cluster {
 	c := &cluster{t: t}
 	var routes []string
 	for range 3 {
-		routes = append(routes, freeAddr(t))
+		routes = append(routes, loopback.Addr(t))
 	}
 	for i, route := range routes {
 		name := fmt.Sprintf("n%d", i+1)

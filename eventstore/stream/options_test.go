@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tidemark-dev/tidemark/eventstore/stream"
+	"github.com/tidemark-dev/tidemark/internal/loopback"
 )
 
 func TestOptionsAreValidated(t *testing.T) {
@@ -43,7 +44,7 @@ func TestOptionsAreValidated(t *testing.T) {
 // TestSecretsAreNotShown gives URLs with secrets in them that go wrong in several ways.
 func TestSecretsAreNotShown(t *testing.T) {
 	const secret = "hunter2"
-	dead := freeAddr(t)
+	dead := loopback.Addr(t)
 	for _, url := range []string{
 		"nats://user:" + secret + "@" + dead,
 		"nats://" + secret + "@" + dead,

@@ -12,7 +12,7 @@ import (
 	"github.com/tidemark-dev/tidemark/eventstore/stream"
 )
 
-var loopback = net.IPv4(127, 0, 0, 1)
+var thisMachine = net.IPv4(127, 0, 0, 1)
 
 // refused opens a log that must not open, and returns why.
 func refused(t *testing.T, opts stream.Options) error {
@@ -34,7 +34,7 @@ func refused(t *testing.T, opts stream.Options) error {
 func TestASecuredServer(t *testing.T) {
 	const password = "hunter2"
 	ours := newAuthority(t)
-	cert, key := ours.issue(loopback, time.Now().Add(time.Hour))
+	cert, key := ours.issue(thisMachine, time.Now().Add(time.Hour))
 	server := startServer(t, fmt.Sprintf("tls { cert_file: %q, key_file: %q }\nauthorization { user: tide, password: %q }\n", cert, key, password))
 	url := func(password string) string { return "tls://tide:" + password + "@" + server.addr }
 
@@ -68,12 +68,12 @@ func TestASecuredServer(t *testing.T) {
 // TestBothSidesHaveACertificate is a server that asks for the client's.
 func TestBothSidesHaveACertificate(t *testing.T) {
 	ours := newAuthority(t)
-	cert, key := ours.issue(loopback, time.Now().Add(time.Hour))
+	cert, key := ours.issue(thisMachine, time.Now().Add(time.Hour))
 	server := startServer(t, fmt.Sprintf("tls { cert_file: %q, key_file: %q, ca_file: %q, verify: true }\n", cert, key, ours.file))
 	opts := func(cert, key string) stream.Options {
 		return stream.Options{URL: server.url(), TLSCA: ours.file, TLSCert: cert, TLSKey: key}
 	}
-	log := start(t, opts(ours.issue(loopback, time.Now().Add(time.Hour))))
+	log := start(t, opts(ours.issue(thisMachine, time.Now().Add(time.Hour))))
 	if _, err := log.Append(t.Context(), webhook(0)); err != nil {
 		t.Fatal(err)
 	}
@@ -92,8 +92,8 @@ func TestBothSidesHaveACertificate(t *testing.T) {
 		})
 	}
 	for name, issue := range map[string]func() (cert, key string){
-		"one that has run out":     func() (string, string) { return ours.issue(loopback, time.Now().Add(-time.Minute)) },
-		"one of another authority": func() (string, string) { return other.issue(loopback, time.Now().Add(time.Hour)) },
+		"one that has run out":     func() (string, string) { return ours.issue(thisMachine, time.Now().Add(-time.Minute)) },
+		"one of another authority": func() (string, string) { return other.issue(thisMachine, time.Now().Add(time.Hour)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := refused(t, opts(issue())); !strings.Contains(err.Error(), "(nats.tls.cert)") {

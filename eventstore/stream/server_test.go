@@ -3,7 +3,6 @@ package stream_test
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/tidemark-dev/tidemark/eventstore/stream"
+	"github.com/tidemark-dev/tidemark/internal/loopback"
 )
 
 // binary is the nats-server of the module's own dependency, built once.
@@ -71,7 +71,7 @@ func startServer(t testing.TB, more ...string) *server {
 func prepareServer(t testing.TB, more ...string) *server {
 	t.Helper()
 	dir := t.TempDir()
-	s := &server{t: t, config: filepath.Join(dir, "nats.conf"), addr: freeAddr(t), monitor: freeAddr(t)}
+	s := &server{t: t, config: filepath.Join(dir, "nats.conf"), addr: loopback.Addr(t), monitor: loopback.Addr(t)}
 	config := fmt.Sprintf("listen: %s\nhttp: %s\nmax_payload: 8MB\njetstream { store_dir: %q, sync_interval: always }\n", s.addr, s.monitor, dir)
 	config += strings.Join(more, "")
 	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
@@ -79,17 +79,6 @@ func prepareServer(t testing.TB, more ...string) *server {
 	}
 	t.Cleanup(s.kill)
 	return s
-}
-
-// freeAddr returns a loopback address that nobody listens on.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // run starts the process and waits until JetStream works.

@@ -19,7 +19,7 @@ var importTable = []row{
 	{pkg: "eventstore", tests: "eventstore/storetest"},
 	{pkg: "eventstore/memstore", may: "eventstore", tests: "eventstore/storetest"},
 	{pkg: "eventstore/storetest", may: "eventstore"},
-	{pkg: "eventstore/stream", may: "eventstore", tests: "eventstore/storetest"},
+	{pkg: "eventstore/stream", may: "eventstore", tests: "eventstore/storetest internal/loopback"},
 
 	{pkg: "ingest/providers"},
 	{pkg: "ingest", may: "eventstore ingest/providers", tests: "eventstore/memstore eventstore/stream"},
@@ -42,12 +42,13 @@ var importTable = []row{
 		tests: "eventstore/memstore projections/kv projections/projectiontest"},
 
 	{pkg: "cmd/tidemark", may: "api eventstore eventstore/stream ingest ingest/providers internal/config internal/keys projections projections/rebuild projections/generations projections/whatif projections/kv projections/timeline projections/connections",
-		tests: "eventstore/memstore"},
+		tests: "eventstore/memstore internal/loopback"},
 
 	{pkg: "internal/config", may: "eventstore ingest/providers"}, // for cmd alone
 	{pkg: "internal/keys"}, // for cmd and api alone
 	{pkg: "internal/archtest"},
-	{pkg: "internal/deploytest"},
+	{pkg: "internal/deploytest", tests: "internal/loopback"},
+	{pkg: "internal/loopback"}, // for tests alone
 }
 
 // Dependencies that one package hides from all others, tests included: a test

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tidemark-dev/tidemark/internal/loopback"
 )
 
 // TestComposeConfig has docker-compose itself read the file.
@@ -82,10 +84,9 @@ type compose struct {
 func newCompose(t *testing.T) *compose {
 	t.Helper()
 	services := composeFile(t, map[string]string{"MAKINI_SECRET": secret})
-	ports := freePorts(t, 4)
 	c := &compose{
 		nats: services["nats"], tidemark: services["tidemark"], natsBin: buildNATS(t), entry: entrypoint(t),
-		client: "127.0.0.1:" + ports[0], monitor: "127.0.0.1:" + ports[1], api: "127.0.0.1:" + ports[2], in: "127.0.0.1:" + ports[3],
+		client: loopback.Addr(t), monitor: loopback.Addr(t), api: loopback.Addr(t), in: loopback.Addr(t),
 	}
 	if want := []string{"8081:8081"}; !slices.Equal(c.tidemark.Ports, want) || len(c.nats.Ports) > 0 {
 		t.Errorf("published ports %v and %v: want %v and none: webhooks alone", c.tidemark.Ports, c.nats.Ports, want)

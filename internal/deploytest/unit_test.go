@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidemark-dev/tidemark/internal/loopback"
 )
 
 const (
@@ -26,7 +28,7 @@ func TestUnit(t *testing.T) {
 	}
 	settings, config := unit(t)
 	m := machine{dir: t.TempDir()}
-	listen := "127.0.0.1:" + freePorts(t, 1)[0]
+	listen := loopback.Addr(t)
 	state := "/var/lib/" + settings["StateDirectory"]
 	command := strings.Fields(settings["ExecStart"])
 	m.stand(command[0], buildTidemark(t))
