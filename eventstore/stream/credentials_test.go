@@ -165,9 +165,8 @@ func TestCredentialsThatAreTakenAway(t *testing.T) {
 	if _, err := log.Append(t.Context(), webhook(1)); !errors.Is(err, eventstore.ErrUnavailable) {
 		t.Errorf("append: error %v, want ErrUnavailable", err)
 	}
-	if text := said.String(); !strings.Contains(text, "(nats.credentials) expired or revoked") {
-		t.Errorf("the log does not say what to look at: %s", text)
-	}
+	// Health knows a moment before it is logged.
+	until(t, "the log says what to look at", func() bool { return strings.Contains(said.String(), "(nats.credentials) expired or revoked") })
 	restart(with)
 	appendPatiently(t, log, webhook(2))
 	until(t, "the log is healthy", func() bool { return log.Health() == nil })

@@ -203,12 +203,10 @@ func TestAWaitingAppendWhoseContextEndsIsNotStored(t *testing.T) {
 
 func TestAnAppendNeverHangs(t *testing.T) {
 	log := waitingLog(t, stream.Options{AppendTimeout: 100 * time.Millisecond})
-	begin := time.Now()
-	if _, err := log.Append(t.Context(), webhook(0)); !errors.Is(err, eventstore.ErrUnavailable) {
+	ctx, done := context.WithTimeout(t.Context(), patience)
+	defer done()
+	if _, err := log.Append(ctx, webhook(0)); !errors.Is(err, eventstore.ErrUnavailable) {
 		t.Errorf("append that nothing commits: error %v, want ErrUnavailable", err)
-	}
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("it took %s", took)
 	}
 	runUntilDrained(t, log)
 	expectGroups(t, log)

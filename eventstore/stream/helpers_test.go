@@ -29,6 +29,9 @@ func start(t testing.TB, opts stream.Options) *running {
 	if opts.Idle == 0 {
 		opts.Idle = 30 * time.Millisecond
 	}
+	if opts.AppendTimeout == 0 {
+		opts.AppendTimeout = 10 * time.Second // the longest there is: the machine may be busy
+	}
 	log, err := stream.Open(t.Context(), opts)
 	if errors.Is(err, eventstore.ErrUnavailable) && opts.Replicas > 1 {
 		// A cluster just started may not find all of its servers yet. The program waits as well.
@@ -88,10 +91,13 @@ func jetStream(t testing.TB, url string) jetstream.JetStream {
 	return js
 }
 
+// patience is how long anything may take on a busy machine: only what never comes uses it up.
+const patience = 2 * time.Minute
+
 // until waits for a condition that has to come true.
 func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !holds() {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for: %s", what)

@@ -14,7 +14,7 @@ import (
 // and the cursor holds stays within the read-ahead. Then it goes on, without a gap.
 func TestAStalledReaderHoldsFewBytes(t *testing.T) {
 	const groups, body, readAhead = 200, 256 * kib, 9 * mib // more than the largest message
-	l := openRunning(t, Options{Dir: t.TempDir(), NoSync: true, ReadAhead: readAhead, MaxGroupBytes: body})
+	l := openRunning(t, Options{Dir: t.TempDir(), NoSync: true, ReadAhead: readAhead, MaxGroupBytes: body, AppendTimeout: maxAppendTimeout})
 	var wg sync.WaitGroup
 	for i := range groups {
 		wg.Go(func() {
@@ -37,15 +37,15 @@ func TestAStalledReaderHoldsFewBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	lk := l.link.Load()
+	// No request waits at the server also before it has come in.
 	waitFor(t, "the server has filled the request", func() bool {
 		consumer, err := lk.js.Consumer(t.Context(), c.feed.stream, c.feed.consumer)
-		return err == nil && consumer.CachedInfo().NumWaiting == 0
+		return err == nil && consumer.CachedInfo().NumWaiting == 0 && lk.nc.Stats().InBytes-before >= readAhead/2
 	})
 	if err := lk.nc.Flush(); err != nil { // all that the server sent is here
 		t.Fatal(err)
 	}
-	got := lk.nc.Stats().InBytes - before
-	if got > readAhead+4*body || got < readAhead/2 { // a slow machine fetches the first by itself
+	if got := lk.nc.Stats().InBytes - before; got > readAhead+4*body { // a slow machine fetches the first by itself
 		t.Errorf("a stalled reader holds %d bytes, the read-ahead is %d", got, readAhead)
 	}
 	if n := c.Buffered(); n < 1 || n > readAhead/body {
@@ -94,7 +94,7 @@ func openWithRun(t *testing.T, opts Options) (l *Log, ended chan error) {
 // waitFor waits for a condition that has to come true.
 func waitFor(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !holds() {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for: %s", what)

@@ -106,13 +106,13 @@ func TestAFullStreamRefuses(t *testing.T) {
 	e.Body = make([]byte, 300<<10)
 	taken := 0
 	for ; taken < 10; taken++ {
-		begin := time.Now()
 		_, err := log.Append(t.Context(), e)
 		if err == nil {
 			continue
 		}
-		if !errors.Is(err, eventstore.ErrUnavailable) || time.Since(begin) > 3*time.Second {
-			t.Fatalf("append to a full stream: error %v after %s, want ErrUnavailable at once", err, time.Since(begin))
+		// At once: what is tried again until the time is over says so.
+		if !errors.Is(err, eventstore.ErrUnavailable) || !strings.Contains(err.Error(), "the server refuses") || strings.Contains(err.Error(), "in time") {
+			t.Fatalf("append to a full stream: error %v, want ErrUnavailable at once", err)
 		}
 		break
 	}
