@@ -188,6 +188,16 @@ func (s *Set) settleJob() {
 	s.ended()
 }
 
+// giveUpRefold ends a refold that the last run left unfinished, where the generation cannot be used that it is to
+// fold: its files are the same. Nobody else has s yet.
+func (s *Set) giveUpRefold() {
+	if s.job.State.unfinished() && s.job.Request.Refold {
+		s.o.Logger.Warn("the rebuild under way is given up: the projections that it folds again cannot be used", slog.Any("rebuild", s.job.ID))
+		s.job.State, s.job.Error = Cancelled, "the projections that it folds again cannot be used"
+		s.ended()
+	}
+}
+
 // otherVersions names the projections that the job was begun to make by another version of the code.
 func (j *Job) otherVersions() []string {
 	if j.Request.Refold {

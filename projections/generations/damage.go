@@ -37,6 +37,21 @@ func (s *Set) mark(name string, cause error) error {
 	return nil
 }
 
+// owner is the generation to which a file belongs that a refold cannot read, as err says: files that the copy in
+// dir shares with the one in from are damaged in both.
+func owner(dir, from string, err error) string {
+	var damaged *kv.DamagedFile
+	if !errors.As(err, &damaged) {
+		return dir
+	}
+	one, errOne := os.Stat(damaged.Path)
+	other, errOther := os.Stat(filepath.Join(from, filepath.Base(damaged.Path)))
+	if errOne != nil || errOther != nil || !os.SameFile(one, other) {
+		return dir
+	}
+	return from
+}
+
 // leave keeps the newest of the damaged generations that nothing refers to, and says
 // so once a run; older ones are removed. s.mu is held.
 func (s *Set) leave(names []string) {

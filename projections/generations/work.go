@@ -162,9 +162,7 @@ func (s *Set) build(ctx context.Context, j Job) error {
 	var result rebuild.Result
 	var err error
 	if j.Request.Refold {
-		from := s.hold()
-		result, err = rebuild.Refold(ctx, from.db, o)
-		from.release()
+		result, err = s.refold(ctx, o)
 	} else {
 		if result, err = rebuild.Build(ctx, o); errors.Is(err, kv.ErrDamaged) {
 			err = errors.Join(err, s.mark(j.Generation, err))
@@ -179,6 +177,24 @@ func (s *Set) build(ctx context.Context, j Job) error {
 		}
 	})
 	return err
+}
+
+// refold makes the directory from a copy of the serving generation. Rows that cannot be read are the serving one's; a
+// copy that does not open is damaged itself.
+func (s *Set) refold(ctx context.Context, o rebuild.Options) (rebuild.Result, error) {
+	from := s.hold()
+	defer from.release()
+	o.KV.Fatal = func(err error) { s.o.Fatal(owner(o.Dir, s.path(from.name), err), err) }
+	result, err := rebuild.Refold(ctx, from.db, o)
+	if !errors.Is(err, kv.ErrDamaged) {
+		return result, err
+	}
+	db, failed := kv.Open(o.Dir, o.KV)
+	if failed != nil {
+		return result, errors.Join(err, s.mark(filepath.Base(o.Dir), err))
+	}
+	s.Damaged(err) // a rebuild from the log follows this one
+	return result, errors.Join(err, db.Close())
 }
 
 func (s *Set) progress(id string, p rebuild.Progress) {

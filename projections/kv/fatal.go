@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -91,6 +92,31 @@ func (f watchedFile) SyncTo(length int64) (bool, error) {
 
 // Close implements vfs.File.
 func (f watchedFile) Close() error { return f.watch.check(f.File.Close()) }
+
+// DamagedFile is what Options.Fatal is told of a file that holds something else than was
+// written to it. It is an ErrDamaged.
+type DamagedFile struct {
+	Path  string
+	Cause error
+}
+
+func (d *DamagedFile) Error() string {
+	return fmt.Sprintf("on-disk corruption: %s: %v", d.Path, d.Cause)
+}
+
+// Unwrap returns ErrDamaged and the cause.
+func (d *DamagedFile) Unwrap() []error { return []error{ErrDamaged, d.Cause} }
+
+// damagedFile tells fatal of damage, by name: a query may find it, or a background job, which has nobody to tell.
+func damagedFile(fatal func(error)) func(pebble.DataCorruptionInfo) {
+	return func(info pebble.DataCorruptionInfo) {
+		err := &DamagedFile{info.Path, info.Details}
+		if fatal == nil {
+			panic(err)
+		}
+		fatal(err)
+	}
+}
 
 type logger struct {
 	log   *slog.Logger

@@ -39,7 +39,7 @@ type Options struct {
 	// Log receives Pebble's errors; nil for none.
 	Log *slog.Logger
 	// Fatal is called where Pebble cannot go on: a failed fsync, a full disk,
-	// damage found by a background job. It must not return. Nil panics.
+	// or a file that cannot be read as it was written (a *DamagedFile). It must not return. Nil panics.
 	Fatal func(error)
 	// Bulk opens the directory for being built: tables can be written and taken
 	// in, and nothing is tidied up until the directory is opened without it.
@@ -87,6 +87,7 @@ func Open(dir string, o Options) (*DB, error) {
 		Logger:                      logger{o.Log, o.Fatal},
 		// A machine of two cores has one to spare for tidying up.
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 },
+		EventListener:               &pebble.EventListener{DataCorruption: damagedFile(o.Fatal)},
 		DisableAutomaticCompactions: o.Bulk,
 	}
 	for i := range po.Levels {
