@@ -95,7 +95,8 @@ func (l *Log) unknown(lk *link) error {
 	return nil
 }
 
-// lookIdle does what a publish would do first, so that Health knows without one.
+// lookIdle does what a publish would do first, so that Health knows without one. A stream that was found to be another
+// log is looked at again: behind a connection that stays, such as one to a cluster, it can come back as well as go.
 func (l *Log) lookIdle(ctx context.Context) {
 	lk, err := l.current()
 	if err != nil {
@@ -103,5 +104,21 @@ func (l *Log) lookIdle(ctx context.Context) {
 	}
 	ctx, done := context.WithTimeout(ctx, callTimeout)
 	defer done()
-	_, _ = l.same(ctx, lk) // Health says it
+	if k, err := l.same(ctx, lk); k != nil && errors.Is(err, eventstore.ErrIntegrity) && !l.opts.embedded() { // Health says all else
+		l.lookAgain(ctx, k)
+	}
+}
+
+// lookAgain puts an end to what a look found, once the stream is the log that is known. Publishes are refused meanwhile
+// without waiting for it.
+func (l *Log) lookAgain(ctx context.Context, found *looked) {
+	head, err := l.compare(ctx, found.link)
+	if err != nil {
+		return
+	}
+	now := &looked{link: found.link, epoch: found.epoch}
+	now.head.Store(uint64(head))
+	if l.looked.CompareAndSwap(found, now) {
+		l.opts.Logger.Info("the stream is the log that is known, again", slog.String("server", l.opts.where()))
+	}
 }

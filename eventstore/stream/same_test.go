@@ -154,7 +154,7 @@ func TestAnotherLogAtTheStart(t *testing.T) {
 }
 
 // A log that becomes another one behind a connection that stays, as a cluster's can whose
-// leader lost its disk, is noticed by the publish itself.
+// leader lost its disk, is noticed by the publish itself. Mended, it takes events again.
 func TestAnotherLogBehindTheConnection(t *testing.T) {
 	server := startServer(t)
 	log := start(t, server.options(""))
@@ -165,6 +165,14 @@ func TestAnotherLogBehindTheConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := events.CachedInfo().Config
+	var stored []*nats.Msg
+	for p := range uint64(3) {
+		m, err := events.GetMsg(t.Context(), p+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored = append(stored, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
+	}
 	if err := js.DeleteStream(t.Context(), "TIDEMARK_EVENTS"); err != nil {
 		t.Fatal(err)
 	}
@@ -172,6 +180,19 @@ func TestAnotherLogBehindTheConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	holdsStill(t, server, log.Log, 0)
+	for _, m := range stored {
+		m.Header.Del(jetstream.ExpectedLastSeqHeader)
+		if _, err := js.PublishMsg(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, "the log takes events again", func() bool {
+		r, err := log.Append(t.Context(), webhook(200))
+		return err == nil && r.Position == 4
+	})
+	if err := log.Health(); err != nil {
+		t.Errorf("health: %v", err)
+	}
 }
 
 // Several that write to one log, which nothing forbids, all get through.
