@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"github.com/tidemark-dev/tidemark/ingest"
 	"github.com/tidemark-dev/tidemark/internal/config"
 	"github.com/tidemark-dev/tidemark/projections/generations"
+	"github.com/tidemark-dev/tidemark/projections/kv"
 )
 
 // reloader reads the configuration and the definitions anew, on SIGHUP and when a
@@ -40,6 +42,7 @@ type reloader struct {
 	warned  []string
 
 	files lookout
+	told  [sha256.Size]byte // of the files whose changed mappings were told last
 	// problem is why the files are not in force, restart what needs one, both for people; nil for nothing.
 	problem, restart atomic.Pointer[string]
 	metrics          *reloadMetrics
@@ -91,7 +94,10 @@ func (r *reloader) read(ctx context.Context, asked bool) {
 	if err == nil {
 		keepVerifiers(r.sources, sources)
 		if changed = changesOf(r.cfg, cfg, r.sources, sources); !changed.none() {
-			changed.logMappings(r.logger) // what is done about it follows
+			if asked || r.told != r.files.read {
+				changed.logMappings(r.logger) // what is done about it follows
+				r.told = r.files.read
+			}
 			err = r.apply(ctx, cfg, sources)
 		}
 	}
@@ -112,6 +118,9 @@ func (r *reloader) read(ctx context.Context, asked bool) {
 	}
 }
 
+// errNotPut is that a configuration is in order, and the projections cannot take it up.
+var errNotPut = errors.New("it cannot be put in force")
+
 // refused says why what stands in the files does not come into force: once, unless somebody asks.
 func (r *reloader) refused(err error, asked bool) {
 	words := strings.TrimSpace(err.Error())
@@ -125,7 +134,11 @@ func (r *reloader) refused(err error, asked bool) {
 	if errors.As(err, &f) && f.next != "" {
 		attrs = append(attrs, slog.String("next", f.next))
 	}
-	r.logger.Error("the configuration was changed, and it is wrong: everything stays as it was", attrs...)
+	what := "the configuration was changed, and it is wrong: everything stays as it was"
+	if errors.Is(err, errNotPut) {
+		what = "the configuration was changed and is in order, but cannot be put in force yet: everything stays as it was"
+	}
+	r.logger.Error(what, attrs...)
 }
 
 // load reads the files as the start does. Of what needs a restart it returns the
@@ -174,7 +187,7 @@ func (r *reloader) apply(ctx context.Context, cfg *config.Config, sources []sour
 		return err
 	}
 	if err := r.set.Redefine(ctx, definitions(sources), generations.Policy(cfg.Rebuild.OnDefinitionChange)); err != nil {
-		return err
+		return r.notPut(err)
 	}
 	// Once more, for another generation may have taken over before Redefine had its turn.
 	table, err := r.ingest.Table(ingestSources(sources, r.set.Definitions()))
@@ -186,6 +199,15 @@ func (r *reloader) apply(ctx context.Context, cfg *config.Config, sources []sour
 	r.names.Store(&names)
 	r.level.Set(cfg.Log.Level)
 	return nil
+}
+
+// notPut says what an error of Redefine means. It is tried again for as long as it is the matter.
+func (r *reloader) notPut(err error) error {
+	next := "it is tried again by itself; what is the matter with the projections: " + r.a.self + " health"
+	if errors.Is(err, kv.ErrDamaged) {
+		next = "the projections are made anew from the log, and then it comes into force by itself: " + r.a.self + " rebuild status"
+	}
+	return &failure{fmt.Errorf("%w: %w", errNotPut, err), exitIntegrity, next}
 }
 
 // follow lets ingest keep the headers that the serving generation reads, and no

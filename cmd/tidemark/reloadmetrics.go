@@ -23,7 +23,7 @@ func newReloadMetrics(reg prometheus.Registerer, now time.Time) (*reloadMetrics,
 	m := &reloadMetrics{
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tidemark_reload_total",
 			Help: "How often the configuration was read anew, by what came of it: applied, unchanged or refused."}, []string{"result"}),
-		failing:  gauge("tidemark_reload_failing", "1 while what stands in the configuration's files is wrong and not in force, else 0."),
+		failing:  gauge("tidemark_reload_failing", "1 while what stands in the configuration's files is not in force, for it is wrong or the projections are damaged, else 0."),
 		last:     gauge("tidemark_reload_last_success_timestamp_seconds", "When the configuration was last read and in order."),
 		restarts: gauge("tidemark_reload_needs_restart", "Number of settings in the configuration that need a restart to come into force."),
 	}
