@@ -9,8 +9,21 @@ import (
 
 // inert makes text from outside harmless for a terminal: what could move the
 // cursor, change colours, end a line or turn the direction of writing is shown
-// as \x1b or \u202e instead. Text without such characters comes back as it is.
-func inert(s string) string { return escape(s, "") }
+// as \x1b or \u202e instead. Text of several lines becomes one that says where they ended, for people; the blanks around
+// a line's end are of no use there. Text without such characters comes back as it is.
+func inert(s string) string {
+	if strings.Contains(s, "\n") {
+		lines := strings.Split(s, "\n")
+		for i := range lines {
+			lines[i] = strings.Trim(lines[i], " \t\r")
+		}
+		s = strings.TrimSpace(strings.Join(lines, " "+lineEnd+" "))
+	}
+	return escape(s, "")
+}
+
+// lineEnd stands for the end of a line.
+const lineEnd = "⏎"
 
 // inertLines is inert, except that lines may end.
 func inertLines(s string) string { return escape(s, "\n") }

@@ -11,7 +11,9 @@ func TestInert(t *testing.T) {
 		"plain ü 日本 \u00e9 🙂":    "plain ü 日本 \u00e9 🙂",
 		"a\x1b[31mred":           `a\x1b[31mred`,
 		"bell\a back\b nul\x00":  `bell\x07 back\x08 nul\x00`,
-		"line\nfeed\ttab\rcr":    `line\nfeed\ttab\x0dcr`,
+		"line\nfeed\ttab\rcr":    `line ⏎ feed\ttab\x0dcr`,
+		"a:\r\n\t  b\n\nc\n":     `a: ⏎ b ⏎  ⏎ c ⏎`,
+		"\n\x1b[2J":              `⏎ \x1b[2J`,
 		"c1 \u009b31m del\u007f": `c1 \x9b31m del\x7f`,
 		"rtl \u202egnp.exe":      `rtl \u202egnp.exe`,
 		"zero\u200bwidth\ufeff":  `zero\u200bwidth\ufeff`,
@@ -22,6 +24,9 @@ func TestInert(t *testing.T) {
 		if got := inert(in); got != want {
 			t.Errorf("inert(%q) = %q, want %q", in, got, want)
 		}
+	}
+	if got := escape("line\nfeed", ""); got != `line\nfeed` {
+		t.Errorf("escape: %q", got)
 	}
 	if got := inertLines("a\nb\x1b"); got != "a\nb\\x1b" {
 		t.Errorf("inertLines: %q", got)

@@ -100,7 +100,7 @@ func (p *printer[T]) row(v T) error {
 	for _, c := range p.columns {
 		switch {
 		case p.csv != nil:
-			cells = append(cells, csvCell(inert(c.cell(v))))
+			cells = append(cells, csvCell(escape(c.cell(v), "")))
 		case !c.csv:
 			s := inert(c.cell(v))
 			if c.tint != nil && p.colours {
