@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -115,6 +116,16 @@ func damagedFile(fatal func(error)) func(pebble.DataCorruptionInfo) {
 			panic(err)
 		}
 		fatal(err)
+	}
+}
+
+// slowDisk logs what takes the disk longer than some seconds. Pebble tells the listener of the options as
+// they were given to it, and ends the process where there is none.
+func slowDisk(log *slog.Logger) func(pebble.DiskSlowInfo) {
+	return func(info pebble.DiskSlowInfo) {
+		if log != nil {
+			log.Warn("the disk is slow", slog.String("file", info.Path), slog.String("doing", info.OpType.String()), slog.Any("since", info.Duration.Round(time.Second)))
+		}
 	}
 }
 

@@ -87,7 +87,7 @@ func Open(dir string, o Options) (*DB, error) {
 		Logger:                      logger{o.Log, o.Fatal},
 		// A machine of two cores has one to spare for tidying up.
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 },
-		EventListener:               &pebble.EventListener{DataCorruption: damagedFile(o.Fatal)},
+		EventListener:               &pebble.EventListener{DataCorruption: damagedFile(o.Fatal), DiskSlow: slowDisk(o.Log)},
 		DisableAutomaticCompactions: o.Bulk,
 	}
 	for i := range po.Levels {
@@ -96,11 +96,9 @@ func Open(dir string, o Options) (*DB, error) {
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default
-		po.FS = watchedFS{o.FS, watch}
-		po.WithFSDefaults()
-	} else {
-		po.FS = watchedFS{o.FS, watch}
 	}
+	po.FS = watchedFS{o.FS, watch}
+	po.WithFSDefaults()
 	p, err := pebble.Open(dir, po)
 	if err != nil {
 		return nil, fmt.Errorf("open projection directory %s: %w", dir, classifyOpen(err))
