@@ -92,7 +92,7 @@ func (h *Handler) addEvents() {
 		OperationID: "get-event-raw", Path: "/v1/events/{id}/raw", Tags: []string{"events"},
 		Summary: "The exact bytes of an event's body, as a download",
 		Description: "Values that the source's definition marks as sensitive stand as \"[masked]\", and Tidemark-Masked says how many; all other bytes are as they were received. " +
-			"Of a body whose fields cannot be found, or whose source is not configured, nothing is shown (Tidemark-Masked: body).",
+			"Of a body whose fields cannot be found, or whose source is not configured, nothing is shown (Tidemark-Masked: body); of the latter it says so and what to do.",
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The body as it was received, after Content-Encoding was undone",
 			Content:     map[string]*huma.MediaType{"application/octet-stream": {}},
@@ -146,7 +146,9 @@ func (h *Handler) shown(e *eventstore.Event) (body []byte, masked string) {
 	if d != nil {
 		body, n = h.hiding(e.Source, d).Mask(e.Body, e.Header)
 	} else {
-		body, n = providers.MaskWhole() // nobody says what is sensitive in it
+		body, n = providers.MaskWhole()
+		body = fmt.Appendf(body, " Source %q is not configured, so nothing says what is sensitive in this body, and none of it is shown. "+
+			"Configure the source again with its provider to see it.\n", e.Source)
 	}
 	switch n {
 	case 0:
