@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -35,7 +34,7 @@ func (d *DB) NewTable() (*TableWriter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin a table of rows: %w", err)
 	}
-	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), d.writing)
+	w := sstable.NewWriter(&tableFile{file: f, buf: make([]byte, 0, fileBuffer)}, d.writing)
 	return &TableWriter{fs: d.fs, path: path, w: w}, nil
 }
 
