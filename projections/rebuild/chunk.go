@@ -36,8 +36,9 @@ type firstDelivery struct {
 }
 
 func newChunk(events, bytes int) *chunk {
+	room := events + events/16 // the last group may be larger than what was left
 	return &chunk{
-		placed: make([]placed, 0, events), first: make([]firstDelivery, 0, events),
+		placed: make([]placed, 0, room), first: make([]firstDelivery, 0, room),
 		buf: make([]byte, 0, bytes), ids: newIDs(events), done: make(chan error, 1),
 	}
 }

@@ -3,7 +3,7 @@ package rebuild
 import "encoding/binary"
 
 // ids finds first deliveries of a chunk by their hash. It is a table of indexes
-// into the chunk's list of them, probed linearly and at most half full.
+// into the chunk's list of them, probed linearly and little more than half full.
 type ids struct {
 	slots []uint32 // index plus 1; 0 is free
 	mask  uint64
@@ -21,7 +21,7 @@ func slotOf(hash *[16]byte) uint64 { return binary.LittleEndian.Uint64(hash[4:])
 
 // add adds the entry at index i of list; its hash is not there yet.
 func (t *ids) add(list []firstDelivery, i int) {
-	if 2*len(list) > len(t.slots) {
+	if 16*len(list) > 9*len(t.slots) {
 		t.grow(list[:i])
 	}
 	t.put(&list[i].hash, i)
