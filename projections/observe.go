@@ -60,8 +60,10 @@ func (o *Observer) Observe(e *eventstore.Event) (providers.Observation, *Quarant
 	}
 	o.headers = e.Headers
 	obs, err := m.Map(e.Body, o.header)
-	var bad *providers.Unplaceable
-	if err != nil && errors.As(err, &bad) {
+	if err == nil {
+		return obs, nil, nil
+	}
+	if bad, ok := errors.AsType[*providers.Unplaceable](err); ok {
 		return obs, quarantineOf(e, bad.Code, bad.Detail), nil
 	}
 	return obs, nil, err
