@@ -164,10 +164,14 @@ func (c *committer) publishBehind(lk *link, m *nats.Msg, id string, changed <-ch
 		m.Header[nats.ExpectedLastSeqHdr] = []string{strconv.FormatUint(k.head.Load(), 10)}
 	}
 	position, err := c.attempt(lk, m, id, changed, min(left, l.opts.AckWait))
-	if err == nil && uint64(position) > k.head.Load() { // one that was stored earlier may lie before
+	if err != nil {
+		return 0, err
+	}
+	if uint64(position) > k.head.Load() { // one that was stored earlier may lie before
 		k.head.Store(uint64(position))
 	}
-	return position, err
+	l.tail.put(k, position, m.Data)
+	return position, nil
 }
 
 // retryPause lies between attempts that failed at once.

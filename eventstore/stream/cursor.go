@@ -65,6 +65,10 @@ func (c *cursor) deliver(ctx context.Context) (eventstore.Group, error) {
 		if c.isClosed() {
 			return eventstore.Group{}, eventstore.ErrClosed
 		}
+		if message, _ := c.log.tail.at(c.log.link.Load(), c.next); message != nil {
+			c.drop()
+			return c.decode(message)
+		}
 		if c.feed != nil {
 			if m := c.feed.take(); m != nil {
 				p, err := c.feed.place(m)
@@ -94,16 +98,19 @@ func (c *cursor) deliver(ctx context.Context) (eventstore.Group, error) {
 // wait sees that messages are on their way, and waits until one is here, the connection
 // changes, or the idle time is over (true).
 func (c *cursor) wait(ctx context.Context, idle <-chan time.Time) (waited bool, err error) {
-	changed := c.log.changed.wait()
+	changed, grown := c.log.changed.wait(), c.log.tail.grown.wait()
 	if c.feed != nil && c.feed.lost() {
 		c.drop()
 	}
 	var messages chan *nats.Msg
 	lk, err := c.log.current()
+	message, comes := c.log.tail.at(lk, c.next)
 	switch {
 	case errors.Is(err, eventstore.ErrClosed):
 		return false, err
-	case err == nil && c.feed == nil:
+	case message != nil: // it came meanwhile
+		return false, nil
+	case err == nil && c.feed == nil && !comes:
 		if err := c.settle(ctx, func() error { c.feed, err = c.log.openFeed(ctx, lk, c.next); return err }); err != nil {
 			return false, err
 		}
@@ -131,6 +138,8 @@ func (c *cursor) wait(ctx context.Context, idle <-chan time.Time) (waited bool, 
 		return false, nil
 	case <-changed:
 		return false, nil
+	case <-grown:
+		return false, nil
 	case <-idle:
 		return true, nil
 	case <-c.done:
@@ -156,10 +165,15 @@ func (c *cursor) open(ctx context.Context, m *nats.Msg, p eventstore.Position) (
 		c.drop()
 		return c.fetch(ctx, p-1)
 	}
-	if err := c.decoder.Decode(m.Data, &c.group); err != nil {
+	return c.decode(m.Data)
+}
+
+// decode reads the message at c.next.
+func (c *cursor) decode(message []byte) (eventstore.Group, error) {
+	if err := c.decoder.Decode(message, &c.group); err != nil {
 		return eventstore.Group{}, err
 	}
-	c.group.Position = p
+	c.group.Position = c.next
 	return c.group, nil
 }
 
@@ -233,8 +247,11 @@ func (c *cursor) settle(ctx context.Context, look func() error) error {
 func (c *cursor) Buffered() int {
 	c.mu.Lock()
 	defer c.release()
-	if c.feed == nil || c.damaged != nil || c.isClosed() {
+	if c.damaged != nil || c.isClosed() {
 		return 0
+	}
+	if n := c.log.tail.behind(c.log.link.Load(), c.next); n > 0 || c.feed == nil {
+		return n
 	}
 	return c.feed.waiting()
 }

@@ -39,6 +39,7 @@ type Log struct {
 	survey     atomic.Pointer[Stats]  // the last look at the stream
 	amiss      atomic.Pointer[string] // what it found to be the matter with copies
 	head       atomic.Pointer[head]   // the last group that was acknowledged
+	tail       tail                   // the last messages that were
 	saved      *head                  // as the file has it; tend's, and then Close's
 	synced     bool                   // and whether that is on disk
 	mender     mender
@@ -60,7 +61,7 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, fmt.Errorf("log: %w", err)
 	}
-	l := &Log{opts: opts.withDefaults(), maxStore: opts.MaxStore}
+	l := &Log{opts: opts.withDefaults(), maxStore: opts.MaxStore, tail: tail{most: tailBytes}}
 	l.queue = newQueue(l.opts.MaxWaiting, l.opts.MaxWaitingBytes)
 	if err := l.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("log: %w", err), l.Close())
