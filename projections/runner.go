@@ -13,11 +13,17 @@ import (
 )
 
 // DefaultBatch is how many events a batch takes at the most when the runner is behind.
-const DefaultBatch = 2000
+const DefaultBatch = 4000
 
-// pace is how long after a batch the next one is applied at the earliest. A lone
-// event waits for nobody; under load some hundred share what a batch costs.
-const pace = 20 * time.Millisecond
+const (
+	// pace is how long after a batch the next one is applied at the earliest. A lone
+	// event waits for nobody; under load some hundred share what a batch costs.
+	pace = 20 * time.Millisecond
+	// pressed is the pace after a batch of many: the more events share a batch, the fewer rows are written
+	// for each, and at such a rate the processor is what webhooks wait for.
+	pressed = 50 * time.Millisecond
+	many    = 256
+)
 
 // Runner follows the log and keeps a projector's directory at its head.
 type Runner struct {
@@ -157,10 +163,14 @@ func (r *Runner) follow(ctx context.Context, cursor eventstore.Cursor) error {
 		default:
 			return errors.Join(err, r.commit())
 		}
+		next := pace
+		if r.projector.Pending() >= many {
+			next = pressed
+		}
 		if err := r.commit(); err != nil {
 			return err
 		}
-		paced.Reset(pace)
+		paced.Reset(next)
 	}
 }
 

@@ -14,6 +14,13 @@ func TestConformanceEmbedded(t *testing.T) {
 	})
 }
 
+// TestConformanceWithoutATail has every group read from the server, also those just stored.
+func TestConformanceWithoutATail(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Store {
+		return start(t, stream.Options{Dir: t.TempDir(), Tail: 1})
+	})
+}
+
 func TestConformanceExternal(t *testing.T) {
 	server := startServer(t)
 	n := 0

@@ -61,7 +61,8 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, fmt.Errorf("log: %w", err)
 	}
-	l := &Log{opts: opts.withDefaults(), maxStore: opts.MaxStore, tail: tail{most: tailBytes}}
+	l := &Log{opts: opts.withDefaults(), maxStore: opts.MaxStore}
+	l.tail.most = l.opts.Tail
 	l.queue = newQueue(l.opts.MaxWaiting, l.opts.MaxWaitingBytes)
 	if err := l.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("log: %w", err), l.Close())

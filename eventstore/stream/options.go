@@ -68,6 +68,9 @@ type Options struct {
 	// ReadAhead bounds the bytes a cursor has in flight. Default 8 MiB; it is
 	// raised to the largest message of the server.
 	ReadAhead int
+	// Tail bounds the bytes of the messages just stored that are kept for those who follow the
+	// log; who is further behind has them from the server. Default 8 MiB.
+	Tail int
 	// ProbeAfter is how long without a publish until a probe takes its place. Default 10 s.
 	ProbeAfter time.Duration
 
@@ -105,6 +108,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxWaitingBytes, 64*mib)
 	setDefault(&o.Idle, time.Second)
 	setDefault(&o.ReadAhead, 8*mib)
+	setDefault(&o.Tail, 8*mib)
 	setDefault(&o.ProbeAfter, 10*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -138,7 +142,7 @@ func (o Options) Validate() error {
 	wrong(o.AckWait < 0 || o.AckWait > o.AppendTimeout, "ack wait %s is not between 0 and the append timeout %s", o.AckWait, o.AppendTimeout)
 	wrong(o.MaxGroupEvents < 0 || o.MaxGroupBytes < 0, "the bounds of a commit group are negative")
 	wrong(o.MaxWaiting < 0 || o.MaxWaitingBytes < 0, "the bounds of what waits are negative")
-	wrong(o.Idle < 0 || o.ReadAhead < 0 || o.ProbeAfter < 0, "a cursor's idle time or read-ahead, or the time to a probe, is negative")
+	wrong(o.Idle < 0 || o.ReadAhead < 0 || o.Tail < 0 || o.ProbeAfter < 0, "a cursor's idle time or read-ahead, the tail, or the time to a probe, is negative")
 	wrong((o.TLSCert == "") != (o.TLSKey == ""), "a client certificate needs both its file and its key's file")
 	if o.URL != "" {
 		_, err := hosts(o.URL)

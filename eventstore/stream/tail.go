@@ -7,19 +7,16 @@ import (
 	"github.com/tidemark-dev/tidemark/eventstore"
 )
 
-// tailBytes bounds the messages that the log keeps for those who follow it: some hundred
-// milliseconds of what a small machine stores. A reader that falls further behind reads from the server.
-const tailBytes = 8 * mib
-
 // tail keeps the messages that were acknowledged last, as they were sent. Who follows the log and has
 // all before them gets them from here and not from the server. That is for the server's
 // sake: it keeps a block of messages in memory for ten seconds after anybody read of it, which under load
-// is more memory than all the rest of the process has.
+// is more memory than all the rest of the process has. The default is what a small machine stores in some hundred
+// milliseconds; a reader that falls further behind catches up by the server.
 //
 // Nothing is in it that is not in the log at that position, and it is good for the connection
 // it came by alone: whoever comes back after a break has the server tell what the log holds.
 type tail struct {
-	most  int    // bytes
+	most  int    // of bytes
 	grown signal // fires when there is more
 
 	mu       sync.Mutex
