@@ -21,10 +21,13 @@ const (
 // tuneProcessors lets one goroutine more run than there are processors, unless the
 // operator says how many: while the log's fsync is waited for, the runtime counts its thread as one that runs, and with
 // two processors half of the machine would stand still for it. Under 64 and 256 senders a fifth more webhooks are acknowledged.
-func (a *app) tuneProcessors() {
+// It returns how many processors a rebuild is to compute on: all that there are but one, which is for those who are served.
+func (a *app) tuneProcessors() (rebuild int) {
+	there := runtime.GOMAXPROCS(0)
 	if _, said := a.environ("GOMAXPROCS"); !said {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+		runtime.GOMAXPROCS(there + 1)
 	}
+	return max(1, there-1)
 }
 
 // tuneMemory sets the Go runtime's bounds: what the operator says, with GOGC and GOMEMLIMIT or in the

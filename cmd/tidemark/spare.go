@@ -2,7 +2,7 @@ package main
 
 import "runtime"
 
-// spare is how many threads more than cores Go has while a rebuild computes.
+// spare is how many threads more than otherwise Go has while a rebuild computes.
 const spare = 2
 
 // spareThreads lets the kernel decide between a rebuild and those who are served, until what it returns is
@@ -13,6 +13,7 @@ func (a *app) spareThreads() (over func()) {
 	if _, said := a.environ("GOMAXPROCS"); said {
 		return func() {}
 	}
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + spare)
-	return runtime.SetDefaultGOMAXPROCS
+	before := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(before + spare)
+	return func() { runtime.GOMAXPROCS(before) }
 }

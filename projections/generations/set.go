@@ -39,7 +39,10 @@ type Options struct {
 	OnChange Policy
 	// Room, if not nil, says why a rebuild must not take more of the disk. It is asked often.
 	Room func() error
-	// Beside, if not nil, is called when a rebuild begins to compute, on all cores but one, and what it
+	// Cores is on how many a rebuild computes at a time; 0 for all but one of those that Go runs on, which is too
+	// many where Go was told to run on more than there are.
+	Cores int
+	// Beside, if not nil, is called when a rebuild begins to compute, on Cores, and what it
 	// returned when that is over.
 	Beside func() (over func())
 }
@@ -69,7 +72,6 @@ type Set struct {
 	settling    bool            // it is not known yet up to where ids of an earlier life say nothing
 	healed      bool            // a rebuild was begun because of damage
 	left        map[string]bool // damaged generations that the log was told of
-	cores       int             // that a rebuild computes on: all but one, which is for those who are served
 	// turns carries what has to have the serving generation for itself, and work a job to be done.
 	turns chan turn
 	work  chan struct{}
@@ -88,7 +90,10 @@ func Open(o Options) (*Set, error) {
 	if err := os.MkdirAll(o.Root, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of the projections: %w", err)
 	}
-	s := &Set{o: o, cores: max(1, runtime.GOMAXPROCS(0)-1), definitions: o.Definitions, jobBy: o.Definitions, turns: make(chan turn), work: make(chan struct{}, 1), left: map[string]bool{}}
+	if o.Cores <= 0 {
+		o.Cores = max(1, runtime.GOMAXPROCS(0)-1)
+	}
+	s := &Set{o: o, definitions: o.Definitions, jobBy: o.Definitions, turns: make(chan turn), work: make(chan struct{}, 1), left: map[string]bool{}}
 	if err := s.loadCurrent(); err != nil {
 		return nil, err
 	}

@@ -153,7 +153,7 @@ func (s *Set) build(ctx context.Context, j Job) error {
 	o := rebuild.Options{
 		Dir: s.path(j.Generation), KV: s.o.KV, Log: s.o.Log, Definitions: by,
 		Gate: s.gate, Progress: func(p rebuild.Progress) { s.progress(j.ID, p) }, Now: s.o.Now,
-		Workers: s.cores, Cores: s.cores,
+		Workers: s.o.Cores, Cores: s.o.Cores,
 	}
 	if err := s.marked(j.Generation); err != nil {
 		return err
@@ -243,7 +243,7 @@ func (s *Set) readable(ctx context.Context, g *generation) error {
 	if err != nil {
 		return err
 	}
-	_, err = rebuild.DigestOn(ctx, v, s.cores)
+	_, err = rebuild.DigestOn(ctx, v, s.o.Cores)
 	return errors.Join(err, v.Close())
 }
 
@@ -349,11 +349,11 @@ func (s *Set) report(ctx context.Context, j Job, g *generation, old, view *proje
 }
 
 func (s *Set) verify(ctx context.Context, serving, scratch *projections.View) (*Verified, error) {
-	a, err := rebuild.DigestOn(ctx, serving, s.cores)
+	a, err := rebuild.DigestOn(ctx, serving, s.o.Cores)
 	if err != nil {
 		return nil, err
 	}
-	b, err := rebuild.DigestOn(ctx, scratch, s.cores)
+	b, err := rebuild.DigestOn(ctx, scratch, s.o.Cores)
 	if err != nil {
 		return nil, err
 	}
