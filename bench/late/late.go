@@ -25,8 +25,11 @@ import (
 type Spec struct {
 	Dir              string
 	History, Samples int
-	Body             int
-	Seed             uint64
+	// Pause lies before each of them. Without one the events are a stream that keeps a processor busy, and
+	// each waits for what the ones before it left to do (tables to flush and to compact) as well as for itself.
+	Pause time.Duration
+	Body  int
+	Seed  uint64
 }
 
 // Result is how long one event took to be applied and committed.
@@ -67,7 +70,7 @@ func (s Spec) Run() (Result, error) {
 	if err := h.build(s.History); err != nil {
 		return Result{}, err
 	}
-	return h.measure(s.Samples)
+	return h.measure(s.Samples, s.Pause)
 }
 
 // history is one connection's history under way.
@@ -99,14 +102,16 @@ func (h *history) build(n int) error {
 
 // measure times late events and events in order, one after the other, each in
 // a group and a batch of its own as when nothing waits.
-func (h *history) measure(n int) (Result, error) {
+func (h *history) measure(n int, pause time.Duration) (Result, error) {
 	late, inOrder := make([]time.Duration, n), make([]time.Duration, n)
 	span := h.end.Sub(beginning)
 	for i := range n {
 		var err error
+		time.Sleep(pause)
 		if late[i], err = h.timed(h.event(beginning.Add(time.Duration(h.rng.Int64N(int64(span)))))); err != nil {
 			return Result{}, err
 		}
+		time.Sleep(pause)
 		if inOrder[i], err = h.timed(h.event(h.end)); err != nil {
 			return Result{}, err
 		}

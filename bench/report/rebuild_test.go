@@ -135,4 +135,11 @@ func TestLateIsComparedWithInOrder(t *testing.T) {
 	if got := l.targets(); len(got) != 2 || !got[0].reached || got[1].reached || got[1].reach != "at most 5x" {
 		t.Errorf("%+v", got)
 	}
+	// Those with a pause are judged by themselves, and come first.
+	l.Runs = append(l.Runs,
+		LateRun{History: 1_000, Pause: time.Millisecond, Late: stats.Latency{P99: 100}, InOrder: stats.Latency{P99: 10}},
+		LateRun{History: 1_000_000, Pause: time.Millisecond, Late: stats.Latency{P99: 301}, InOrder: stats.Latency{P99: 70}})
+	if got := l.targets(); len(got) != 4 || got[0].reached || !got[1].reached || !strings.Contains(got[0].what, "1ms apart") || !got[2].reached {
+		t.Errorf("%+v", got)
+	}
 }

@@ -102,6 +102,7 @@ type Late struct {
 // LateRun is one history.
 type LateRun struct {
 	History int           `json:"history"`
+	Pause   time.Duration `json:"pause_ns"` // before each event; 0: one right after the other
 	Late    stats.Latency `json:"late"`
 	InOrder stats.Latency `json:"in_order"`
 }

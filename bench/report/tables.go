@@ -186,15 +186,17 @@ func (l *Large) table() string {
 }
 
 func (l *Late) table() string {
-	out := newTable("events in the history", "late event, p50", "p99", "in order, p50", "p99")
-	for _, history := range l.histories() {
-		runs := l.of(history)
-		figure := func(pick func(LateRun) time.Duration) string {
-			return spread(stats.Of(runs, func(r LateRun) float64 { return nanoseconds(pick(r)) }), length)
+	out := newTable("events in the history", "they come", "late event, p50", "p99", "in order, p50", "p99")
+	for _, pause := range l.pauses() {
+		for _, history := range l.histories() {
+			runs := l.of(history, pause)
+			figure := func(pick func(LateRun) time.Duration) string {
+				return spread(stats.Of(runs, func(r LateRun) float64 { return nanoseconds(pick(r)) }), length)
+			}
+			out.row(count(float64(history)), spaced(pause),
+				figure(func(r LateRun) time.Duration { return r.Late.P50 }), figure(func(r LateRun) time.Duration { return r.Late.P99 }),
+				figure(func(r LateRun) time.Duration { return r.InOrder.P50 }), figure(func(r LateRun) time.Duration { return r.InOrder.P99 }))
 		}
-		out.row(count(float64(history)),
-			figure(func(r LateRun) time.Duration { return r.Late.P50 }), figure(func(r LateRun) time.Duration { return r.Late.P99 }),
-			figure(func(r LateRun) time.Duration { return r.InOrder.P50 }), figure(func(r LateRun) time.Duration { return r.InOrder.P99 }))
 	}
 	return out.String()
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tidemark-dev/tidemark/bench/stats"
 )
@@ -116,13 +117,26 @@ func (l *Late) histories() []int {
 	return out
 }
 
-func (l *Late) of(history int) []LateRun {
+func (l *Late) of(history int, pause time.Duration) []LateRun {
 	var out []LateRun
 	for _, r := range l.Runs {
-		if r.History == history {
+		if r.History == history && r.Pause == pause {
 			out = append(out, r)
 		}
 	}
+	return out
+}
+
+// pauses returns the pauses that were measured, the longest first.
+func (l *Late) pauses() []time.Duration {
+	var out []time.Duration
+	for _, r := range l.Runs {
+		if !slices.Contains(out, r.Pause) {
+			out = append(out, r.Pause)
+		}
+	}
+	slices.Sort(out)
+	slices.Reverse(out)
 	return out
 }
 
@@ -133,15 +147,26 @@ func (l *Late) targets() []target {
 		return nil
 	}
 	short, long := histories[0], histories[len(histories)-1]
-	figure := func(history int) stats.Spread {
-		return stats.Of(l.of(history), func(r LateRun) float64 { return nanoseconds(r.Late.P99) })
+	var out []target
+	for _, pause := range l.pauses() {
+		figure := func(history int) stats.Spread {
+			return stats.Of(l.of(history, pause), func(r LateRun) float64 { return nanoseconds(r.Late.P99) })
+		}
+		mine, base := figure(long), figure(short)
+		inOrder := stats.Of(l.of(long, pause), func(r LateRun) float64 { return nanoseconds(r.InOrder.P99) })
+		ratio, toInOrder := mine.Median/max(base.Median, 1), mine.Median/max(inOrder.Median, 1)
+		what := fmt.Sprintf("applying one late event, history of %s, %s, p99", count(float64(long)), spaced(pause))
+		out = append(out,
+			target{what, spread(mine, length), fmt.Sprintf("history of %s: %s; %s", count(float64(short)), spread(base, length), times(ratio)), "at most 3x", ratio <= 3},
+			target{what, spread(mine, length), fmt.Sprintf("in order, the same history: %s; %s", spread(inOrder, length), times(toInOrder)), "at most 5x", toInOrder <= 5})
 	}
-	mine, base := figure(long), figure(short)
-	inOrder := stats.Of(l.of(long), func(r LateRun) float64 { return nanoseconds(r.InOrder.P99) })
-	ratio, toInOrder := mine.Median/max(base.Median, 1), mine.Median/max(inOrder.Median, 1)
-	what := fmt.Sprintf("applying one late event, history of %s, p99", count(float64(long)))
-	return []target{
-		{what, spread(mine, length), fmt.Sprintf("history of %s: %s; %s", count(float64(short)), spread(base, length), times(ratio)), "at most 3x", ratio <= 3},
-		{what, spread(mine, length), fmt.Sprintf("in order, the same history: %s; %s", spread(inOrder, length), times(toInOrder)), "at most 5x", toInOrder <= 5},
+	return out
+}
+
+// spaced says how events follow each other.
+func spaced(pause time.Duration) string {
+	if pause == 0 {
+		return "one right after the other"
 	}
+	return fmt.Sprintf("%v apart", pause)
 }
