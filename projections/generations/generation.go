@@ -29,12 +29,12 @@ type generation struct {
 }
 
 // open opens a generation's directory, or begins it. One that turns out to be
-// damaged is marked, so that tidy leaves it.
-func (s *Set) open(name string) (*generation, error) {
+// damaged is marked, so that tidy leaves it. counted says that this process has just made it and counted all its rows.
+func (s *Set) open(name string, counted bool) (*generation, error) {
 	if err := s.marked(name); err != nil {
 		return nil, err
 	}
-	g, err := s.openUnmarked(name)
+	g, err := s.openUnmarked(name, counted)
 	if errors.Is(err, kv.ErrDamaged) {
 		if failed := s.mark(name, err); failed != nil {
 			return nil, failed
@@ -43,7 +43,7 @@ func (s *Set) open(name string) (*generation, error) {
 	return g, err
 }
 
-func (s *Set) openUnmarked(name string) (*generation, error) {
+func (s *Set) openUnmarked(name string, counted bool) (*generation, error) {
 	o := s.o.KV
 	o.Fatal = func(err error) { s.o.Fatal(s.path(name), err) }
 	db, err := kv.Open(s.path(name), o)
@@ -54,7 +54,7 @@ func (s *Set) openUnmarked(name string) (*generation, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	if made.Format == projections.Format { // else it is not read
+	if !counted && made.Format == projections.Format { // of another one it is not read
 		if err := projections.CheckWhole(db.Reader, made.Checkpoint.Position); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}

@@ -69,12 +69,13 @@ func (s *Set) carryOut(ctx context.Context, id string) error {
 		over = sync.OnceFunc(s.o.Beside())
 	}
 	defer over()
-	if j.State == Building || j.State == Comparing {
+	builds := j.State == Building || j.State == Comparing
+	if builds {
 		if err := s.build(ctx, j); err != nil {
 			return err
 		}
 	}
-	g, err := s.open(j.Generation)
+	g, err := s.open(j.Generation, builds)
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func (s *Set) carryOut(ctx context.Context, id string) error {
 		s.tidy()
 		s.mu.Unlock()
 	}()
-	if j.State == Building || j.State == Comparing {
+	if builds {
 		if j, err = s.compare(ctx, j, g); err != nil || !j.State.unfinished() {
 			return err
 		}
