@@ -38,6 +38,15 @@ func spoil(t *testing.T, dir string, prefix byte) {
 	}
 }
 
+// filled runs a set up to the head and returns the directory that served, closed.
+func (r *rig) filled() (dir string) {
+	r.t.Helper()
+	s := r.open()
+	defer r.run(s)()
+	r.caughtUp(s)
+	return s.Path()
+}
+
 // Rows that turn out to be damaged are named, and a generation made anew takes over
 // by itself, without being held to them.
 func TestADamagedGenerationIsReplaced(t *testing.T) {
@@ -63,14 +72,10 @@ func TestADamagedGenerationIsReplaced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
+			dir := r.filled()
+			spoil(t, dir, 'm')
 			s := r.open()
 			stop := r.run(s)
-			r.caughtUp(s)
-			dir := s.Path()
-			stop()
-			spoil(t, dir, 'm')
-			s = r.open()
-			stop = r.run(s)
 			find(r, s)
 			j := r.state(s, generations.Promoted)
 			if j.Uncompared == "" || j.Report != nil || s.Path() == dir {
@@ -123,16 +128,12 @@ func TestTheNewestDamagedGenerationIsLeft(t *testing.T) {
 	}
 	var ruined []string
 	for range 3 {
-		s := r.open()
-		stop := r.run(s)
-		r.caughtUp(s)
-		dir := s.Path()
-		stop()
+		dir := r.filled()
 		ruin(t, dir)
 		ruined = append(ruined, dir)
 		var logs bytes.Buffer
 		r.logs = slog.NewJSONHandler(&logs, nil)
-		s = r.open()
+		s := r.open()
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -207,13 +208,9 @@ func TestADamagedFormerGenerationIsLeft(t *testing.T) {
 // Who asks whether all is well is told no, and it is mended behind that.
 func TestVerifyFindsDamage(t *testing.T) {
 	r := newRig(t)
-	s := r.open()
-	stop := r.run(s)
-	r.caughtUp(s)
-	dir := s.Path()
-	stop()
+	dir := r.filled()
 	spoil(t, dir, 'g')
-	s = r.open()
+	s := r.open()
 	r.run(s)
 	j, err := s.Start(generations.Request{Verify: true})
 	if err != nil {
