@@ -78,7 +78,7 @@ func raise(most *atomic.Int64, to int64) {
 func (s *senders) getOn(t *testing.T) {
 	t.Helper()
 	from := s.stored.Load()
-	until(t, "senders get on", func() bool { return s.stored.Load() > from+200 })
+	stream.Until(t, "senders get on", func() bool { return s.stored.Load() > from+200 })
 }
 
 // end stops the senders.
@@ -164,7 +164,7 @@ func TestTheLeaderIsKilled(t *testing.T) {
 		leader.run()
 	}
 	s.getOn(t)
-	until(t, "the log is healthy", func() bool { return log.Health() == nil })
+	stream.Until(t, "the log is healthy", func() bool { return log.Health() == nil })
 	s.end()
 	if most := time.Duration(s.slowest.Load()); most > 30*time.Second { // and what a busy machine adds
 		t.Errorf("an append took %s, and has to be answered within 10 s", most)
@@ -211,14 +211,14 @@ func TestAllServersAreKilled(t *testing.T) {
 		server.signal(syscall.SIGKILL)
 	}
 	refused := s.refused.Load()
-	until(t, "appends are refused", func() bool { return s.refused.Load() > refused })
-	until(t, "the log says that it is unavailable", func() bool { return errors.Is(log.Health(), eventstore.ErrUnavailable) })
+	stream.Until(t, "appends are refused", func() bool { return s.refused.Load() > refused })
+	stream.Until(t, "the log says that it is unavailable", func() bool { return errors.Is(log.Health(), eventstore.ErrUnavailable) })
 	for _, server := range c.nodes {
 		server.kill() // waits for its end
 		server.launch()
 	}
 	s.getOn(t)
-	until(t, "the log is healthy", func() bool { return log.Health() == nil })
+	stream.Until(t, "the log is healthy", func() bool { return log.Health() == nil })
 	s.end()
 	s.check(t, log)
 }

@@ -84,7 +84,7 @@ func (c *cluster) info(name string) *jetstream.StreamInfo {
 // leader returns the server that leads a stream, and those that do not.
 func (c *cluster) leader(name string) (leader *server, followers []*server) {
 	c.t.Helper()
-	until(c.t, "the stream has a leader", func() bool {
+	stream.Until(c.t, "the stream has a leader", func() bool {
 		info := c.info(name)
 		if info == nil || info.Cluster == nil {
 			return false
@@ -105,7 +105,7 @@ func (c *cluster) leader(name string) (leader *server, followers []*server) {
 // whole waits until every copy of a stream has all of it.
 func (c *cluster) whole(name string) {
 	c.t.Helper()
-	until(c.t, "every copy is current", func() bool {
+	stream.Until(c.t, "every copy is current", func() bool {
 		info := c.info(name)
 		if info == nil || info.Cluster == nil || info.Cluster.Desired != nil || len(info.Cluster.Replicas) != 2 {
 			return false

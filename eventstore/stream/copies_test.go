@@ -69,7 +69,7 @@ func TestCopiesAreRaised(t *testing.T) {
 	opts = c.options("TIDEMARK")
 	opts.Logger, opts.ProbeAfter = said.logger(), 500*time.Millisecond
 	three := start(t, opts)
-	until(t, "three copies are told", func() bool { return three.Durability().Replicas == 3 })
+	stream.Until(t, "three copies are told", func() bool { return three.Durability().Replicas == 3 })
 	if d := three.Durability(); !d.Known || !d.SyncAlways {
 		t.Errorf("durability of three copies: %+v", d)
 	}
@@ -87,7 +87,7 @@ func TestCopiesAreRaised(t *testing.T) {
 // expectCopies waits until the metric and Durability say so many.
 func expectCopies(t *testing.T, log *running, registry *prometheus.Registry, n int) {
 	t.Helper()
-	until(t, "the copies are counted", func() bool {
+	stream.Until(t, "the copies are counted", func() bool {
 		return metric(t, registry, "tidemark_log_copies") == float64(n) && log.Durability().Replicas == n
 	})
 }

@@ -76,7 +76,7 @@ func TestACredentialsFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	until(t, "a probe succeeds", func() bool { return log.Health() == nil })
+	stream.Until(t, "a probe succeeds", func() bool { return log.Health() == nil })
 	again := log.Reopen(t) // finds the stream, where the first made it
 	if groups, err := storetest.ReadAll(t.Context(), again); err != nil || len(groups) != 3 {
 		t.Errorf("read %d groups of 3, error %v", len(groups), err)
@@ -158,7 +158,7 @@ func TestCredentialsThatAreTakenAway(t *testing.T) {
 		server.run()
 	}
 	restart(bytes.Replace(with, []byte(team.jwt), []byte(team.revoking()), 1))
-	until(t, "health says why, and names no file", func() bool {
+	stream.Until(t, "health says why, and names no file", func() bool {
 		err := log.Health()
 		return errors.Is(err, eventstore.ErrUnavailable) && strings.HasSuffix(err.Error(), "authorization violation")
 	})
@@ -166,10 +166,10 @@ func TestCredentialsThatAreTakenAway(t *testing.T) {
 		t.Errorf("append: error %v, want ErrUnavailable", err)
 	}
 	// Health knows a moment before it is logged.
-	until(t, "the log says what to look at", func() bool { return strings.Contains(said.String(), "(nats.credentials) expired or revoked") })
+	stream.Until(t, "the log says what to look at", func() bool { return strings.Contains(said.String(), "(nats.credentials) expired or revoked") })
 	restart(with)
 	appendPatiently(t, log, webhook(2))
-	until(t, "the log is healthy", func() bool { return log.Health() == nil })
+	stream.Until(t, "the log is healthy", func() bool { return log.Health() == nil })
 	text := said.String()
 	if shown := o.shows(text); shown != "" {
 		t.Errorf("%q is shown: %s", shown, text)

@@ -52,7 +52,7 @@ func smallDisk(t *testing.T) string {
 		}
 	}
 	t.Cleanup(func() {
-		until(t, "the disk is unmounted", func() bool { // the kernel may be busy with it still
+		stream.Until(t, "the disk is unmounted", func() bool { // the kernel may be busy with it still
 			out, err := run("umount", mount)
 			if err != nil {
 				t.Logf("umount: %v: %s", err, out)
@@ -93,7 +93,7 @@ func TestALowDiskRefusesBeforeItIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	remove := ballast(t, disk, 8<<20)
-	until(t, "appends are refused", func() bool {
+	stream.Until(t, "appends are refused", func() bool {
 		_, err := log.Append(t.Context(), webhook(1))
 		if err != nil && !errors.Is(err, eventstore.ErrDiskLow) {
 			t.Fatalf("append on a low disk: error %v, want ErrDiskLow", err)
@@ -105,7 +105,7 @@ func TestALowDiskRefusesBeforeItIsFull(t *testing.T) {
 	}
 	remove()
 	appendPatiently(t, log, webhook(2))
-	until(t, "the log is healthy", func() bool { return log.Health() == nil })
+	stream.Until(t, "the log is healthy", func() bool { return log.Health() == nil })
 }
 
 // TestAFullDiskAtTheStart restarts with not a byte left: the log can be read, and appends are refused
@@ -162,7 +162,7 @@ func TestAFullDiskIsOverWhenThereIsSpace(t *testing.T) {
 	}
 	remove := ballast(t, disk, 1<<20)
 	i := 10
-	until(t, "the disk is full", func() bool {
+	stream.Until(t, "the disk is full", func() bool {
 		i++
 		err := add(i)
 		if err != nil && !errors.Is(err, eventstore.ErrUnavailable) {
@@ -170,14 +170,14 @@ func TestAFullDiskIsOverWhenThereIsSpace(t *testing.T) {
 		}
 		return err != nil
 	})
-	until(t, "the log says that it is unavailable", func() bool { return errors.Is(log.Health(), eventstore.ErrUnavailable) })
+	stream.Until(t, "the log says that it is unavailable", func() bool { return errors.Is(log.Health(), eventstore.ErrUnavailable) })
 	full := len(acknowledged)
 	remove()
-	until(t, "appends are taken again", func() bool {
+	stream.Until(t, "appends are taken again", func() bool {
 		i++
 		return add(i) == nil
 	})
-	until(t, "the log is healthy", func() bool { return log.Health() == nil })
+	stream.Until(t, "the log is healthy", func() bool { return log.Health() == nil })
 	if n := metric(t, registry, "tidemark_log_restarts_total"); n < 1 {
 		t.Errorf("the embedded server was restarted %v times: was the disk ever full?", n)
 	}
@@ -191,7 +191,7 @@ func TestAFullDiskIsOverWhenThereIsSpace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the cursor is at the head", func() bool { return reached.Load() >= uint64(head) })
+	stream.Until(t, "the cursor is at the head", func() bool { return reached.Load() >= uint64(head) })
 	stop()
 	if err := <-followed; !errors.Is(err, context.Canceled) {
 		t.Errorf("the cursor: %v", err)

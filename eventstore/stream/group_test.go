@@ -41,7 +41,7 @@ func appendAll(t *testing.T, log *stream.Log, events ...eventstore.Event) *appen
 	a := &appended{receipts: make([]eventstore.Receipt, len(events)), errs: make([]error, len(events))}
 	for i, e := range events {
 		a.wg.Go(func() { a.receipts[i], a.errs[i] = log.Append(t.Context(), e) })
-		until(t, "the append waits", func() bool { return waiting(t, log) == i+1 })
+		stream.Until(t, "the append waits", func() bool { return waiting(t, log) == i+1 })
 	}
 	return a
 }
@@ -182,7 +182,7 @@ func TestAWaitingAppendWhoseContextEndsIsNotStored(t *testing.T) {
 		clear(e.Body) // ours again
 		failed <- err
 	}()
-	until(t, "the append waits", func() bool { return waiting(t, log) == 1 })
+	stream.Until(t, "the append waits", func() bool { return waiting(t, log) == 1 })
 	cancel()
 	if err := <-failed; !errors.Is(err, context.Canceled) {
 		t.Errorf("append: error %v, want context.Canceled", err)
@@ -193,7 +193,7 @@ func TestAWaitingAppendWhoseContextEndsIsNotStored(t *testing.T) {
 		receipt, err = log.Append(t.Context(), webhook(1))
 		failed <- err
 	}()
-	until(t, "another waits behind it", func() bool { return waiting(t, log) == 2 })
+	stream.Until(t, "another waits behind it", func() bool { return waiting(t, log) == 2 })
 	runUntilDrained(t, log)
 	if err := <-failed; err != nil || receipt != (eventstore.Receipt{Position: 1}) {
 		t.Errorf("the append behind it: receipt %+v, error %v", receipt, err)
@@ -203,7 +203,7 @@ func TestAWaitingAppendWhoseContextEndsIsNotStored(t *testing.T) {
 
 func TestAnAppendNeverHangs(t *testing.T) {
 	log := waitingLog(t, stream.Options{AppendTimeout: 100 * time.Millisecond})
-	ctx, done := context.WithTimeout(t.Context(), patience)
+	ctx, done := context.WithTimeout(t.Context(), stream.Patience)
 	defer done()
 	if _, err := log.Append(ctx, webhook(0)); !errors.Is(err, eventstore.ErrUnavailable) {
 		t.Errorf("append that nothing commits: error %v, want ErrUnavailable", err)

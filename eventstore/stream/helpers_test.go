@@ -35,7 +35,7 @@ func start(t testing.TB, opts stream.Options) *running {
 	log, err := stream.Open(t.Context(), opts)
 	if errors.Is(err, eventstore.ErrUnavailable) && opts.Replicas > 1 {
 		// A cluster just started may not find all of its servers yet. The program waits as well.
-		until(t, "the log opens", func() bool {
+		stream.Until(t, "the log opens", func() bool {
 			log, err = stream.Open(t.Context(), opts)
 			return !errors.Is(err, eventstore.ErrUnavailable)
 		})
@@ -89,21 +89,6 @@ func jetStream(t testing.TB, url string) jetstream.JetStream {
 		t.Fatal(err)
 	}
 	return js
-}
-
-// patience is how long anything may take on a busy machine: only what never comes uses it up.
-const patience = 2 * time.Minute
-
-// until waits for a condition that has to come true.
-func until(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }
 
 // metric returns the value of a metric, summed over its labels.

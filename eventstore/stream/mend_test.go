@@ -28,8 +28,8 @@ func TestAStoppedServerIsRestarted(t *testing.T) {
 	}
 	first := l.link.Load()
 	first.server.srv.Shutdown()
-	waitFor(t, "the server is replaced", func() bool { lk := l.link.Load(); return lk != nil && lk != first })
-	waitFor(t, "an append succeeds", func() bool {
+	Until(t, "the server is replaced", func() bool { lk := l.link.Load(); return lk != nil && lk != first })
+	Until(t, "an append succeeds", func() bool {
 		_, err := l.Append(t.Context(), storetest.Sample(3))
 		if err != nil && !errors.Is(err, eventstore.ErrUnavailable) {
 			t.Fatalf("append: error %v, want ErrUnavailable", err)
@@ -46,7 +46,7 @@ func TestAStoppedServerIsRestarted(t *testing.T) {
 			p++
 		}
 	}
-	waitFor(t, "the log is healthy", func() bool { return l.Health() == nil })
+	Until(t, "the log is healthy", func() bool { return l.Health() == nil })
 }
 
 // TestAFailedSyncEndsTheLog lets the server report what it reports when the disk fails: nobody

@@ -80,7 +80,7 @@ func TestARepeatedPublishIsStoredOnce(t *testing.T) {
 	a := new(appended)
 	a.receipts, a.errs = make([]eventstore.Receipt, 1), make([]error, 1)
 	a.wg.Go(func() { a.receipts[0], a.errs[0] = log.Append(t.Context(), webhook(1)) })
-	until(t, "the publish is repeated", func() bool { return p.publishes.Load() >= 3 })
+	stream.Until(t, "the publish is repeated", func() bool { return p.publishes.Load() >= 3 })
 	p.held.Unlock()
 	a.wg.Wait()
 	if a.errs[0] != nil || a.receipts[0].Position != 2 {
@@ -106,7 +106,7 @@ func TestAServerThatStandsStill(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 64 {
 		wg.Go(func() {
-			ctx, done := context.WithTimeout(t.Context(), patience) // the server stands as long as it takes
+			ctx, done := context.WithTimeout(t.Context(), stream.Patience) // the server stands as long as it takes
 			defer done()
 			_, err := log.Append(ctx, webhook(1+i))
 			if !errors.Is(err, eventstore.ErrUnavailable) {
@@ -115,10 +115,10 @@ func TestAServerThatStandsStill(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	until(t, "the log says that it is unavailable", func() bool { return errors.Is(log.Health(), eventstore.ErrUnavailable) })
+	stream.Until(t, "the log says that it is unavailable", func() bool { return errors.Is(log.Health(), eventstore.ErrUnavailable) })
 	server.signal(syscall.SIGCONT)
 	stored := appendPatiently(t, log, webhook(100))
-	until(t, "the log is healthy", func() bool { return log.Health() == nil })
+	stream.Until(t, "the log is healthy", func() bool { return log.Health() == nil })
 	seen := readIDs(t, log)
 	for id, n := range seen {
 		if n > 1 {
@@ -134,7 +134,7 @@ func TestAServerThatStandsStill(t *testing.T) {
 // returns its id.
 func appendPatiently(t *testing.T, log *running, e eventstore.Event) ulid.ULID {
 	t.Helper()
-	until(t, "an append succeeds", func() bool {
+	stream.Until(t, "an append succeeds", func() bool {
 		_, err := log.Append(t.Context(), e)
 		if err != nil {
 			e.ID[0]++ // another attempt is another event
@@ -192,9 +192,9 @@ func TestTheServerIsKilledUnderLoad(t *testing.T) {
 	defer stopFollowing()
 	go func() { followed <- follow(following, log, &reached) }()
 	for range rounds {
-		until(t, "senders get on", func() bool { return count.Load() > 500 })
+		stream.Until(t, "senders get on", func() bool { return count.Load() > 500 })
 		server.kill()
-		until(t, "appends fail", func() bool {
+		stream.Until(t, "appends fail", func() bool {
 			begin := time.Now()
 			_, err := log.Append(t.Context(), webhook(1<<30))
 			return errors.Is(err, eventstore.ErrUnavailable) && time.Since(begin) < 50*time.Millisecond
@@ -205,7 +205,7 @@ func TestTheServerIsKilledUnderLoad(t *testing.T) {
 		server.run()
 		count.Store(0)
 	}
-	until(t, "senders get on", func() bool { return count.Load() > 500 })
+	stream.Until(t, "senders get on", func() bool { return count.Load() > 500 })
 	stop()
 	wg.Wait()
 	head, err := log.Head(t.Context())
@@ -213,12 +213,12 @@ func TestTheServerIsKilledUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What the senders left behind when they stopped may be stored after this look at the head.
-	until(t, "the cursor is at the head", func() bool { return reached.Load() >= uint64(head) })
+	stream.Until(t, "the cursor is at the head", func() bool { return reached.Load() >= uint64(head) })
 	stopFollowing()
 	if err := <-followed; !errors.Is(err, context.Canceled) {
 		t.Errorf("the cursor: %v", err)
 	}
-	until(t, "nothing waits", func() bool { return waiting(t, log.Log) == 0 })
+	stream.Until(t, "nothing waits", func() bool { return waiting(t, log.Log) == 0 })
 	seen := readIDs(t, log)
 	stored, acked := len(seen), 0
 	acknowledged.Range(func(id, _ any) bool {

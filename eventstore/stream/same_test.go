@@ -53,7 +53,7 @@ func twins(t *testing.T) (first, second *server, last eventstore.Group) {
 // holdsStill appends again and again for a moment: each time it is refused as damage, and nothing is stored.
 func holdsStill(t *testing.T, s *server, log *stream.Log, head uint64) {
 	t.Helper()
-	until(t, "an append is refused as damage", func() bool {
+	stream.Until(t, "an append is refused as damage", func() bool {
 		_, err := log.Append(t.Context(), webhook(100))
 		if err == nil {
 			t.Fatal("an event is stored in another log")
@@ -103,13 +103,13 @@ func TestAnotherLogBehindTheAddress(t *testing.T) {
 		}
 	}
 	first.kill()
-	until(t, "appends fail", func() bool {
+	stream.Until(t, "appends fail", func() bool {
 		_, err := log.Append(t.Context(), webhook(50))
 		return errors.Is(err, eventstore.ErrUnavailable)
 	})
 	second.run()
 	holdsStill(t, second, log.Log, 5)
-	until(t, "the cursor says so", func() bool {
+	stream.Until(t, "the cursor says so", func() bool {
 		g, err := cursor.Next(t.Context())
 		if err == nil {
 			t.Fatalf("position %d of another log follows", g.Position)
@@ -118,7 +118,7 @@ func TestAnotherLogBehindTheAddress(t *testing.T) {
 	})
 	second.kill()
 	first.run()
-	until(t, "the log takes events again", func() bool {
+	stream.Until(t, "the log takes events again", func() bool {
 		r, err := log.Append(t.Context(), webhook(200))
 		return err == nil && r.Position >= 5
 	})
@@ -186,7 +186,7 @@ func TestAnotherLogBehindTheConnection(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	until(t, "the log takes events again", func() bool {
+	stream.Until(t, "the log takes events again", func() bool {
 		r, err := log.Append(t.Context(), webhook(200))
 		return err == nil && r.Position == 4
 	})

@@ -101,7 +101,7 @@ func (s *server) launch() {
 // awaitHealth waits until JetStream works.
 func (s *server) awaitHealth() {
 	s.t.Helper()
-	until(s.t, "nats-server is healthy", func() bool {
+	stream.Until(s.t, "nats-server is healthy", func() bool {
 		answer, err := http.Get("http://" + s.monitor + "/healthz")
 		if err != nil {
 			return false

@@ -38,7 +38,7 @@ func TestAStalledReaderHoldsFewBytes(t *testing.T) {
 	}
 	lk := l.link.Load()
 	// No request waits at the server also before it has come in.
-	waitFor(t, "the server has filled the request", func() bool {
+	Until(t, "the server has filled the request", func() bool {
 		consumer, err := lk.js.Consumer(t.Context(), c.feed.stream, c.feed.consumer)
 		return err == nil && consumer.CachedInfo().NumWaiting == 0 && lk.nc.Stats().InBytes-before >= readAhead/2
 	})
@@ -89,16 +89,4 @@ func openWithRun(t *testing.T, opts Options) (l *Log, ended chan error) {
 	ended = make(chan error, 1)
 	go func() { ended <- l.Run(t.Context()) }()
 	return l, ended
-}
-
-// waitFor waits for a condition that has to come true.
-func waitFor(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(2 * time.Minute)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }

@@ -157,7 +157,7 @@ func TestMetrics(t *testing.T) {
 		if _, err := log.Append(t.Context(), webhook(0)); err != nil {
 			t.Fatal(err)
 		}
-		until(t, "the log is healthy", func() bool { return metric(t, registry, "tidemark_log_healthy") == 1 })
+		stream.Until(t, "the log is healthy", func() bool { return metric(t, registry, "tidemark_log_healthy") == 1 })
 		for name, want := range map[string]float64{
 			"tidemark_log_appends_total": 1, "tidemark_log_publish_seconds": 1, "tidemark_log_group_events": 1,
 			"tidemark_log_publish_failures_total": 0, "tidemark_log_waiting_events": 0,
