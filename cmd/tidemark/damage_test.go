@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -109,7 +110,7 @@ func newDamageMatrix(t *testing.T) *damageMatrix {
 			t.Fatalf("%d of %d webhooks were acknowledged", got, n)
 		}
 		m.events += n
-		if err := awaitApplied(s.url, time.Minute); err != nil {
+		if err := awaitApplied(s.url, patience); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -129,10 +130,17 @@ func newDamageMatrix(t *testing.T) *damageMatrix {
 	s = mustStart(t, dir)
 	send(100)
 	// What is remembered of the log is written down every second.
-	known := filepath.Join(dir, "data/log/HEAD")
-	for before := read(t, known); bytes.Equal(read(t, known), before); {
-		if err := awaitApplied(s.url, time.Minute); err != nil {
+	var known struct{ Position uint64 }
+	var stats api.Stats
+	if err := getJSON(s.url+"/v1/stats", &stats); err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(patience); known.Position < stats.Head; time.Sleep(10 * time.Millisecond) {
+		if err := json.Unmarshal(read(t, filepath.Join(dir, "data/log/HEAD")), &known); err != nil {
 			t.Fatal(err)
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("position %d is remembered, and the log ends at %d", known.Position, stats.Head)
 		}
 	}
 	s.kill()
@@ -299,7 +307,7 @@ func (d *damagedDir) projectionsAreMended(t *testing.T) {
 // whole sees that every event is there and that the state is what the log says.
 func (d *damagedDir) whole(t *testing.T, s *server) {
 	t.Helper()
-	if err := awaitApplied(s.url, time.Minute); err != nil {
+	if err := awaitApplied(s.url, patience); err != nil {
 		t.Fatal(err)
 	}
 	events := uint64(0)
@@ -321,7 +329,7 @@ func (d *damagedDir) whole(t *testing.T, s *server) {
 // runVerification runs a verification to its end; nil where the server ends on the way.
 func runVerification(t *testing.T, s *server) *api.Rebuild {
 	t.Helper()
-	if err := awaitApplied(s.url, time.Minute); err != nil {
+	if err := awaitApplied(s.url, patience); err != nil {
 		select {
 		case <-s.ended:
 			return nil

@@ -74,7 +74,7 @@ func diskFails(t *testing.T, inject string, codes []int) {
 		t.Fatal("nothing was acknowledged before the fault: this run shows nothing")
 	}
 	s = mustStart(t, dir)
-	if err := awaitApplied(s.url, time.Minute); err != nil {
+	if err := awaitApplied(s.url, patience); err != nil {
 		t.Fatal(err)
 	}
 	if lost := missing(acked, stored(t, s.url)); len(lost) > 0 {

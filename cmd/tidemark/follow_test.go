@@ -81,7 +81,7 @@ func (r *rebuilding) follow(t *testing.T) (cmd *exec.Cmd, out, said *bytes.Buffe
 	for range 2 {
 		select {
 		case <-r.followed:
-		case <-time.After(30 * time.Second):
+		case <-time.After(patience):
 			t.Fatalf("it does not follow: %s", said)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tidemark-dev/tidemark/eventstore"
 )
@@ -46,7 +45,7 @@ func TestGreetingPastes(t *testing.T) {
 					t.Errorf("%s: %q: %v: %s", what, line, err, out)
 				}
 			}
-			if err := awaitApplied(s.url, 10*time.Second); err != nil {
+			if err := awaitApplied(s.url, patience); err != nil {
 				t.Fatal(err)
 			}
 			var state struct{ Counts struct{ Events int } }

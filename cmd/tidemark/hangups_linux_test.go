@@ -47,7 +47,7 @@ func TestAServerEndsWithItsTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	var said []byte
-	for limit := time.Now().Add(time.Minute); !bytes.Contains(said, []byte("listening on ")); {
+	for limit := time.Now().Add(patience); !bytes.Contains(said, []byte("listening on ")); {
 		b := make([]byte, 4096)
 		n, err := person.Read(b)
 		if said = append(said, b[:n]...); err != nil || time.Now().After(limit) {
@@ -58,7 +58,7 @@ func TestAServerEndsWithItsTerminal(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	for limit := time.Now().Add(time.Minute); !bytes.Contains(said, []byte("nothing that can be changed")); {
+	for limit := time.Now().Add(patience); !bytes.Contains(said, []byte("nothing that can be changed")); {
 		b := make([]byte, 4096)
 		n, err := person.Read(b)
 		if said = append(said, b[:n]...); err != nil || time.Now().After(limit) {
@@ -73,7 +73,7 @@ func TestAServerEndsWithItsTerminal(t *testing.T) {
 		if err != nil {
 			t.Errorf("it ends with %v: %s", err, said)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		_ = cmd.Process.Kill()
 		t.Fatal("it outlives its terminal")
 	}

@@ -27,7 +27,7 @@ var long = os.Getenv("TIDEMARK_LONG") == "1"
 // settle is a command of scripts: it waits until everything stored by the server of
 // TIDEMARK_SERVER is applied.
 func settle() {
-	if err := awaitApplied(os.Getenv("TIDEMARK_SERVER"), 30*time.Second); err != nil {
+	if err := awaitApplied(os.Getenv("TIDEMARK_SERVER"), patience); err != nil {
 		_, _ = os.Stderr.WriteString(err.Error() + "\n")
 		os.Exit(1)
 	}
@@ -48,4 +48,4 @@ func programPath(t testing.TB) string {
 }
 
 // testClient is for the tests' own requests: many connections, kept open.
-var testClient = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
+var testClient = &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}

@@ -26,7 +26,7 @@ func TestWaitForNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it may be gone already
-	limit := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+	limit := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 	defer limit.Stop()
 	var said strings.Builder
 	lines := bufio.NewReader(stderr)

@@ -94,7 +94,7 @@ func TestAnotherNATSStream(t *testing.T) {
 		if got := len(l.acknowledged()); got != int(n) {
 			t.Fatalf("%d of %d webhooks were acknowledged", got, n)
 		}
-		if err := awaitApplied(s.url, time.Minute); err != nil {
+		if err := awaitApplied(s.url, patience); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -121,7 +121,7 @@ func TestAnotherNATSStream(t *testing.T) {
 	send(s, 5)
 	refused := func(when string) {
 		t.Helper()
-		deadline := time.Now().Add(30 * time.Second)
+		deadline := time.Now().Add(patience)
 		for {
 			if id, err := postWebhook(s.url, []byte(`{"id":"on top","event_type":"sync.started","connection_id":"conn/1"}`)); err == nil {
 				t.Fatalf("%s: event %s is stored in another log", when, id)

@@ -44,7 +44,9 @@ const (
 	// outagePause lies between two requests of a sender.
 	outagePause = 100 * time.Millisecond
 	// refusalLimit is how long a refusal may take: the 5 s of an append, and what a busy machine adds.
-	refusalLimit = 9 * time.Second
+	refusalLimit = 20 * time.Second
+	// quick is what is less than any wait for NATS takes.
+	quick = 2 * time.Second
 )
 
 // send sends new webhooks until ctx ends, the last of them too until it is acknowledged.
@@ -133,7 +135,7 @@ func (o *outage) getOn() {
 
 func (o *outage) until(what string, holds func() bool) {
 	o.t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for !holds() {
 		if time.Now().After(deadline) {
 			o.t.Fatalf("waited in vain until %s", what)
@@ -142,7 +144,8 @@ func (o *outage) until(what string, holds func() bool) {
 	}
 }
 
-// watch asks the server, for as long as the outage is to last, how it is.
+// watch asks the server, for as long as the outage is to last, how it is. What needs nothing of NATS is
+// answered at once; since the machine may be busy, not every time.
 func (o *outage) watch(last time.Duration) {
 	o.t.Helper()
 	o.until("/readyz says that webhooks are not accepted", func() bool {
@@ -151,11 +154,12 @@ func (o *outage) watch(last time.Duration) {
 	})
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
+	fastest := map[string]time.Duration{"/livez": time.Hour, "/v1/connections/makini/conn%2F1": time.Hour, "/metrics": time.Hour}
 	for end := time.Unix(0, o.from.Load()).Add(last); time.Now().Before(end) && !o.t.Failed(); <-tick.C {
 		if code, said := readyz(o.t, o.base); code != http.StatusServiceUnavailable {
 			o.t.Errorf("/readyz: %d %s, while no webhook is accepted", code, said)
 		}
-		for _, path := range []string{"/livez", "/v1/connections/makini/conn%2F1", "/metrics"} {
+		for path := range fastest {
 			began := time.Now()
 			resp, err := testClient.Get(o.base + path)
 			if err != nil {
@@ -163,9 +167,15 @@ func (o *outage) watch(last time.Duration) {
 				continue
 			}
 			_ = resp.Body.Close()
-			if took := time.Since(began); resp.StatusCode != http.StatusOK || took > 3*time.Second {
-				o.t.Errorf("%s: %d after %s, though it needs nothing of NATS", path, resp.StatusCode, took)
+			fastest[path] = min(fastest[path], time.Since(began))
+			if resp.StatusCode != http.StatusOK {
+				o.t.Errorf("%s: %d, though it needs nothing of NATS", path, resp.StatusCode)
 			}
+		}
+	}
+	for path, took := range fastest {
+		if took > quick {
+			o.t.Errorf("%s takes %s at best, though it needs nothing of NATS", path, took)
 		}
 	}
 }
@@ -173,7 +183,7 @@ func (o *outage) watch(last time.Duration) {
 // check holds that every webhook that was sent is acknowledged, and stands once on its timeline.
 func (o *outage) check() {
 	o.t.Helper()
-	if err := awaitApplied(o.base, time.Minute); err != nil {
+	if err := awaitApplied(o.base, patience); err != nil {
 		o.t.Fatal(err)
 	}
 	if sent := int(o.sent.Load()); len(o.acked) != sent {

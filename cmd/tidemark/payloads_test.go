@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tidemark-dev/tidemark/api"
 	"github.com/tidemark-dev/tidemark/ingest/providers"
@@ -67,7 +66,7 @@ sources:
 				}
 				ids[i] = stored.ID
 			}
-			if err := awaitApplied(server.url, 30*time.Second); err != nil {
+			if err := awaitApplied(server.url, patience); err != nil {
 				t.Fatal(err)
 			}
 			for i, x := range fixtures.List {

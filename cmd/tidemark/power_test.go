@@ -89,7 +89,7 @@ func cutPower(t *testing.T, disks *disks, args ...string) ([]ack, *server, error
 		return acked, again, err
 	}
 	t.Cleanup(again.kill)
-	if err := awaitApplied(again.url, time.Minute); err != nil {
+	if err := awaitApplied(again.url, patience); err != nil {
 		t.Fatal(err)
 	}
 	return acked, again, nil
@@ -154,7 +154,15 @@ func (d *disks) mount(t *testing.T, image, point string) {
 
 func (d *disks) unmount(t *testing.T, point string) {
 	t.Helper()
-	run(t, "umount", point)
+	for limit := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		out, err := exec.Command("umount", point).CombinedOutput()
+		if err == nil {
+			break
+		}
+		if time.Now().After(limit) { // until then the kernel may be busy with it
+			t.Fatalf("umount %s: %v: %s", point, err, out)
+		}
+	}
 	delete(d.mounted, point)
 }
 

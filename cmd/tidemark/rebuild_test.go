@@ -73,7 +73,7 @@ func postJSON(t testing.TB, url string, body, into any) {
 // awaitRebuild waits until the last rebuild is in one of the states.
 func awaitRebuild(t testing.TB, base string, states ...generations.State) api.Rebuild {
 	t.Helper()
-	limit := time.After(2 * time.Minute)
+	limit := time.After(patience)
 	for {
 		var j api.Rebuild
 		err := getJSON(base+"/v1/rebuilds/last", &j)
@@ -85,7 +85,7 @@ func awaitRebuild(t testing.TB, base string, states ...generations.State) api.Re
 		}
 		select {
 		case <-limit:
-			t.Fatalf("the rebuild is %+v after two minutes, and not %v (%v)", j, states, err)
+			t.Fatalf("the rebuild is %+v after %s, and not %v (%v)", j, patience, states, err)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
@@ -189,7 +189,7 @@ func TestPlantedBug(t *testing.T) {
 	rng := rand.New(rand.NewPCG(41, 42))
 	m := aMonth(rng, events, 120)
 	ids := m.send(t, s.url, rng)
-	if err := awaitApplied(s.url, time.Minute); err != nil {
+	if err := awaitApplied(s.url, patience); err != nil {
 		t.Fatal(err)
 	}
 	if code, _ := s.terminate(); code != 0 {
@@ -298,7 +298,7 @@ func TestKillARebuild(t *testing.T) {
 	s := mustStart(t, dir)
 	l := newLoad(-1)
 	l.run(t.Context(), s.url, events)
-	if err := awaitApplied(s.url, time.Minute); err != nil {
+	if err := awaitApplied(s.url, patience); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]int{}
@@ -383,7 +383,7 @@ func TestRebuildUnderLoad(t *testing.T) {
 	}
 	stop()
 	work.Wait()
-	if err := awaitApplied(s.url, time.Minute); err != nil {
+	if err := awaitApplied(s.url, patience); err != nil {
 		t.Fatal(err)
 	}
 	acked := l.acknowledged()

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tidemark-dev/tidemark/api"
 	"github.com/tidemark-dev/tidemark/ingest/providers"
@@ -160,7 +159,7 @@ func TestHeadersOfTheFormerMappingAreKept(t *testing.T) {
 	}
 	kept := func(c string) int {
 		t.Helper()
-		if err := awaitApplied(r.url, time.Minute); err != nil {
+		if err := awaitApplied(r.url, patience); err != nil {
 			t.Fatal(err)
 		}
 		var page api.Page[api.Entry]

@@ -57,7 +57,7 @@ func (r *reloadable) write(name, text string) {
 // until waits until a condition holds.
 func (r *reloadable) until(what string, holds func() bool) {
 	r.Helper()
-	limit := time.After(time.Minute)
+	limit := time.After(patience)
 	for !holds() {
 		select {
 		case <-limit:
@@ -140,7 +140,7 @@ func (r *reloadable) event(connection, kind string) {
 // lifecycle is what a connection's lifecycle is once all is applied.
 func (r *reloadable) lifecycle(connection string) string {
 	r.Helper()
-	if err := awaitApplied(r.url, time.Minute); err != nil {
+	if err := awaitApplied(r.url, patience); err != nil {
 		r.Fatal(err)
 	}
 	var s api.State

@@ -194,7 +194,7 @@ func (a *app) send(ctx context.Context, m *mess, f *sendFlags) error {
 }
 
 // shownTime is how long send waits, once everything is acknowledged, until it shows.
-const shownTime = time.Second
+const shownTime = 5 * time.Second
 
 // awaitShown waits until the server has applied what it has stored by now, so that
 // the next command finds it: some milliseconds. Where it cannot be asked, nothing is waited for.

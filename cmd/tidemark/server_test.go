@@ -71,9 +71,9 @@ func startServer(bin, dir string, environ []string, args ...string) (*server, er
 		return s, nil
 	case <-s.ended:
 		return s, fmt.Errorf("serve ended with %d: %s", s.cmd.ProcessState.ExitCode(), s.stderr())
-	case <-time.After(60 * time.Second):
+	case <-time.After(patience):
 		s.kill()
-		return s, fmt.Errorf("serve does not listen after a minute: %s", s.stderr())
+		return s, fmt.Errorf("serve does not listen after %s: %s", patience, s.stderr())
 	}
 }
 
@@ -101,13 +101,16 @@ func (s *server) kill() {
 	<-s.ended
 }
 
+// endLimit is how long an end may take: the ten seconds that are promised, and what a busy machine adds.
+const endLimit = 20 * time.Second
+
 // terminate sends SIGTERM and returns the exit code and how long the end took.
 func (s *server) terminate() (code int, took time.Duration) {
 	began := time.Now()
 	_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may be gone already
 	select {
 	case <-s.ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		s.kill()
 	}
 	return s.cmd.ProcessState.ExitCode(), time.Since(began)
@@ -143,6 +146,9 @@ func getJSON(url string, into any) error {
 	}
 	return json.Unmarshal(b, into)
 }
+
+// patience is how long anything may take on a busy machine: only what never comes uses it up.
+const patience = 3 * time.Minute
 
 // awaitApplied waits until the projections stand at the head of the log.
 func awaitApplied(url string, limit time.Duration) error {

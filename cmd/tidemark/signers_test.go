@@ -102,7 +102,7 @@ func signedFixtures(t *testing.T, server *server, sign signer, i int, fixtures *
 		}
 		all = append(all, sent{x.Name, stored.ID, !strings.HasPrefix(x.Want, "unplaceable")})
 	}
-	if err := awaitApplied(server.url, 30*time.Second); err != nil {
+	if err := awaitApplied(server.url, patience); err != nil {
 		t.Fatal(err)
 	}
 	placed := 0

@@ -89,7 +89,7 @@ func (a *app) complete(cmd *cobra.Command, ask func(context.Context, *client) er
 	if err != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(cmd.Context(), 5*time.Second)
 	defer cancel()
 	_ = ask(ctx, c) // what came before the error is offered
 }
