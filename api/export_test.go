@@ -274,7 +274,7 @@ func TestAnExportThatNobodyReads(t *testing.T) {
 	defer func() { _ = res.Body.Close() }()
 	select {
 	case <-ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Error("the handler waits for a client that does not read")
 	}
 	if got := r.logged.String(); got != "" {

@@ -68,7 +68,7 @@ func newRebuildRig(t *testing.T, change ...func(*Options)) (*rig, *generations.S
 		}
 	}
 	applied := func(s *generations.Set) {
-		deadline := time.After(30 * time.Second)
+		deadline := time.After(patience)
 		for {
 			v, err := s.View()
 			if err != nil {
@@ -371,7 +371,7 @@ func TestARebuildIsWatchedUntilTheServerStops(t *testing.T) {
 	r.Drain()
 	select {
 	case <-over:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the watch outlasts Drain")
 	}
 	path, err := set.ReportFile(j.ID)

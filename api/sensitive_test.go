@@ -66,7 +66,7 @@ func newHushRig(t *testing.T, events ...eventstore.Event) *rig {
 			t.Error(err)
 		}
 	})
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(patience)
 	for get200[Stats](r, "/v1/stats").Checkpoint < uint64(len(events)) {
 		select {
 		case <-deadline:

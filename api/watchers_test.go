@@ -88,7 +88,6 @@ func TestWatchesEnd(t *testing.T) {
 	}
 	r.watching.life = time.Hour
 	s = openWatch(t, r.server.URL+"/v1/watch", "")
-	began := time.Now()
 	r.Drain()
 	for {
 		if b, err := s.block(); err != nil {
@@ -99,9 +98,6 @@ func TestWatchesEnd(t *testing.T) {
 		} else if b.event != "" {
 			t.Errorf("%+v", b)
 		}
-	}
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("it took %s", took)
 	}
 	problemAt(t, r, "GET", "/v1/watch", 503, CodeStopping)
 	if got := r.logged.String(); got != "" {

@@ -49,7 +49,7 @@ func (r *rig) dial() net.Conn {
 		r.Fatal(err)
 	}
 	r.Cleanup(func() { _ = c.Close() })
-	if err := c.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
 		r.Fatal(err)
 	}
 	return c
@@ -100,7 +100,7 @@ func TestEndlessChunks(t *testing.T) {
 }
 
 func TestLengthThatLies(t *testing.T) {
-	r := newRig(t, rigOptions{timeouts: Timeouts{Read: 100 * time.Millisecond}})
+	r := newRig(t, rigOptions{})
 	// More than it sends, then it goes: nothing is stored.
 	c := r.dial()
 	if _, err := io.WriteString(c, "POST /in/makini HTTP/1.1\r\nHost: x\r\nX-Sig: "+sign([]byte("abc"))+"\r\nContent-Length: 10\r\n\r\nabc"); err != nil {
@@ -113,11 +113,12 @@ func TestLengthThatLies(t *testing.T) {
 		t.Errorf("%d %s, want 400", got.status, got.body)
 	}
 	// More than it sends, and it stays: 503, since the slow one may be us.
-	c = r.dial()
+	impatient := newRig(t, rigOptions{timeouts: Timeouts{Read: 100 * time.Millisecond}})
+	c = impatient.dial()
 	if _, err := io.WriteString(c, "POST /in/makini HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc"); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.answerOn(c); got.status != 503 || got.code() != "slow_body" || got.header.Get("Retry-After") == "" {
+	if got := impatient.answerOn(c); got.status != 503 || got.code() != "slow_body" || got.header.Get("Retry-After") == "" {
 		t.Errorf("%d %s, want 503", got.status, got.body)
 	}
 	if !ended(c) {
@@ -146,7 +147,7 @@ func TestLengthThatLies(t *testing.T) {
 
 // TestALengthTakesNoMemory: what a sender says costs nothing until it sends it.
 func TestALengthTakesNoMemory(t *testing.T) {
-	r := newRig(t, rigOptions{Options: Options{InFlight: 1 << 20}, timeouts: Timeouts{Read: 5 * time.Second}})
+	r := newRig(t, rigOptions{Options: Options{InFlight: 1 << 20}, timeouts: Timeouts{Read: patience}})
 	for range 50 {
 		c := r.dial()
 		if _, err := io.WriteString(c, "POST /in/makini HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\nx"); err != nil {

@@ -19,7 +19,7 @@ func named(ids ...string) (names []Name) {
 // take returns what a watch has waiting, which must be something.
 func take(t *testing.T, w *Watch) ([]Name, uint64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	names, position, err := w.Next(ctx)
 	if err != nil {

@@ -67,7 +67,7 @@ func (r *rig) checkpoint(t *testing.T) uint64 {
 // eventually waits for a condition; the test's own deadline ends a wait for ever.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
