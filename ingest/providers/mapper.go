@@ -100,7 +100,6 @@ func (m *Mapper) read(body []byte, header func(name string) string) (o Observati
 	if err := m.masked(connection, "the connection id"); err != nil {
 		return o, err
 	}
-	o.Connection = string(connection)
 
 	id, err := m.text(p.id, scalarKinds)
 	switch {
@@ -125,7 +124,7 @@ func (m *Mapper) read(body []byte, header func(name string) string) (o Observati
 	if err != nil {
 		return o, err
 	}
-	if err := m.finish(&o, matched, id); err != nil {
+	if err := m.finish(&o, matched, connection, id); err != nil {
 		return o, err
 	}
 	return o, nil
@@ -199,9 +198,10 @@ func (m *Mapper) firstRule(p *mapping, candidates []int, typed bool) (*rule, *Un
 }
 
 // finish fills in what the rule says and turns the texts into one string,
-// which is one allocation in the place of six.
-func (m *Mapper) finish(o *Observation, r *rule, id []byte) error {
+// which is one allocation in the place of seven.
+func (m *Mapper) finish(o *Observation, r *rule, connection, id []byte) error {
 	var ends [6]int
+	m.out = append(m.out, connection...)
 	m.out = append(m.out, id...)
 	ends[0] = len(m.out)
 	if o.Type == "" {
@@ -230,7 +230,8 @@ func (m *Mapper) finish(o *Observation, r *rule, id []byte) error {
 		ends[2], ends[3], ends[4], ends[5] = len(m.out), len(m.out), len(m.out), len(m.out)
 	}
 	all := string(m.out)
-	o.DeliveryID = all[:ends[0]]
+	o.Connection = all[:len(connection)]
+	o.DeliveryID = all[len(connection):ends[0]]
 	if o.Type == "" {
 		o.Type = all[ends[0]:ends[1]]
 	}
