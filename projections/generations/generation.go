@@ -31,10 +31,15 @@ type generation struct {
 // open opens a generation's directory, or begins it. One that turns out to be
 // damaged is marked, so that tidy leaves it. counted says that this process has just made it and counted all its rows.
 func (s *Set) open(name string, counted bool) (*generation, error) {
+	return s.openTo(name, counted, false)
+}
+
+// openTo is open; still is for a generation that is only looked at and then removed.
+func (s *Set) openTo(name string, counted, still bool) (*generation, error) {
 	if err := s.marked(name); err != nil {
 		return nil, err
 	}
-	g, err := s.openUnmarked(name, counted)
+	g, err := s.openUnmarked(name, counted, still)
 	if errors.Is(err, kv.ErrDamaged) {
 		if failed := s.mark(name, err); failed != nil {
 			return nil, failed
@@ -43,8 +48,9 @@ func (s *Set) open(name string, counted bool) (*generation, error) {
 	return g, err
 }
 
-func (s *Set) openUnmarked(name string, counted bool) (*generation, error) {
+func (s *Set) openUnmarked(name string, counted, still bool) (*generation, error) {
 	o := s.o.KV
+	o.Still = still
 	o.Fatal = func(err error) { s.o.Fatal(s.path(name), err) }
 	db, err := kv.Open(s.path(name), o)
 	if err != nil {

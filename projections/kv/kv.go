@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -44,6 +45,8 @@ type Options struct {
 	// Bulk opens the directory for being built: tables can be written and taken
 	// in, and nothing is tidied up until the directory is opened without it.
 	Bulk bool
+	// Still leaves what is in the directory as untidy as it is: for one that is looked at once and removed.
+	Still bool
 }
 
 // How tables are written, by Pebble itself and by a TableWriter.
@@ -88,7 +91,10 @@ func Open(dir string, o Options) (*DB, error) {
 		// A machine of two cores has one to spare for tidying up.
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 },
 		EventListener:               &pebble.EventListener{DataCorruption: damagedFile(o.Fatal), DiskSlow: slowDisk(o.Log)},
-		DisableAutomaticCompactions: o.Bulk,
+		DisableAutomaticCompactions: o.Bulk || o.Still,
+	}
+	if o.Still {
+		po.L0StopWritesThreshold = math.MaxInt // nobody would make it fall again
 	}
 	for i := range po.Levels {
 		po.Levels[i].FilterPolicy = filter

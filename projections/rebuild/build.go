@@ -50,7 +50,10 @@ func build(ctx context.Context, o *Options, db *kv.DB) (Result, error) {
 			return r, err
 		}
 		meter.begin(Scan, gen.Checkpoint.Position, to, gen.Checkpoint.Position, to, gen.Checkpoint.Events())
-		if gen, r.Chunks, err = scan(ctx, o, db, gen, to, meter); err != nil {
+		if o.Sum && gen.Checkpoint.Position == 0 {
+			r.Written = &Written{sums: newRowSums()}
+		}
+		if gen, r.Chunks, err = scan(ctx, o, db, gen, to, r.Written, meter); err != nil {
 			return r, err
 		}
 	}
@@ -119,7 +122,7 @@ func finish(ctx context.Context, o *Options, db *kv.DB, gen projections.Generati
 	found, err := newCounted(), error(nil)
 	if gen.Unfinished != "" {
 		meter.begin(Fold, at, at, 0, gen.Checkpoint.Placed, 0)
-		if found, err = fold(ctx, o, db, meter); err != nil {
+		if found, err = fold(ctx, o, db, r.Written, meter); err != nil {
 			return r, err
 		}
 		gen.Stats.Connections, gen.Stats.ByHealth, gen.Stats.BySource = found.Connections, found.ByHealth, found.BySource
@@ -142,6 +145,9 @@ func finish(ctx context.Context, o *Options, db *kv.DB, gen projections.Generati
 	c := &gen.Checkpoint
 	r.Generation, r.Positions, r.Connections = gen, c.Position, found.Connections
 	r.Events, r.Placed, r.Duplicates, r.Quarantined = c.Events(), c.Placed, c.Duplicates, c.Quarantined
+	if r.Written != nil {
+		r.Written.position = c.Position
+	}
 	r.Took = meter.finish()
 	return r, nil
 }

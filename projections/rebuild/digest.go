@@ -3,7 +3,6 @@ package rebuild
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"runtime"
 	"slices"
 
-	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemark-dev/tidemark/projections"
@@ -61,29 +59,42 @@ func Digest(ctx context.Context, v *projections.View) (Sum, error) {
 
 // DigestOn is Digest on so many cores at the most.
 func DigestOn(ctx context.Context, v *projections.View, cores int) (Sum, error) {
-	all := stretches()
-	sums, rows := make([]uint64, len(all)), make([]uint64, len(all))
+	all, found := stretches(), newRowSums()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(cores)
 	for i, s := range all {
 		group.Go(func() (err error) {
-			sums[i], rows[i], err = s.sum(ctx, v.Rows())
+			found.sum[i], found.rows[i], err = s.sum(ctx, v.Rows())
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return Sum{}, fmt.Errorf("digest of a generation: %w", err)
 	}
+	return sumOf(v, found), nil
+}
+
+// Digest is Digest of a generation that v shows as it was written, without reading a row of it;
+// false where that is not known, for it has moved on since, or nothing was summed up.
+func (w *Written) Digest(v *projections.View) (Sum, bool) {
+	if w == nil || v.Checkpoint().Position != w.position {
+		return Sum{}, false
+	}
+	return sumOf(v, w.sums), true
+}
+
+// sumOf sums up a directory whose rows sum up so.
+func sumOf(v *projections.View, rows *rowSums) Sum {
 	c, h := v.Checkpoint(), sha256.New()
 	fmt.Fprintf(h, "position %d group %s placed %d duplicates %d quarantined %d widest %d\n", c.Position, c.GroupID, c.Placed, c.Duplicates, c.Quarantined, c.WidestMs)
 	addStats(h, v.Stats())
-	sum := Sum{Position: c.Position, stretches: sums}
-	for i := range sums {
-		fmt.Fprintf(h, "%016x %d\n", sums[i], rows[i])
-		sum.Rows += rows[i]
+	sum := Sum{Position: c.Position, stretches: rows.sum}
+	for i := range rows.sum {
+		fmt.Fprintf(h, "%016x %d\n", rows.sum[i], rows.rows[i])
+		sum.Rows += rows.rows[i]
 	}
 	sum.SHA256 = hex.EncodeToString(h.Sum(nil))
-	return sum, nil
+	return sum
 }
 
 // addStats adds what the directory counts, but for what it counted down to nothing.
@@ -98,29 +109,17 @@ func addStats(h hash.Hash, s projections.Stats) {
 	}
 }
 
-// sum sums the rows up by XXH64, which is a third faster than SHA-256 for the whole: it
-// tells damage and defects, and nobody gains by forging what is derived.
+// sum sums the rows up.
 func (s stretch) sum(ctx context.Context, r kv.Reader) (sum, rows uint64, err error) {
 	it, err := r.Iter(s.lower, s.upper)
 	if err != nil {
 		return 0, 0, err
 	}
-	h := xxhash.New()
-	buf := make([]byte, 0, 64<<10)
 	for ok := it.First(); ok; ok = it.Next() {
-		key, value := it.Key(), it.Value()
-		buf = binary.AppendUvarint(buf, uint64(len(key)))
-		buf = append(buf, key...)
-		buf = binary.AppendUvarint(buf, uint64(len(value)))
-		buf = append(buf, value...)
-		if rows++; len(buf) > 60<<10 {
-			_, _ = h.Write(buf)
-			buf = buf[:0]
-			if ctx.Err() != nil {
-				return 0, rows, errors.Join(ctx.Err(), it.Close())
-			}
+		sum += rowSum(it.Key(), it.Value())
+		if rows++; rows&0x3ff == 0 && ctx.Err() != nil {
+			return 0, rows, errors.Join(ctx.Err(), it.Close())
 		}
 	}
-	_, _ = h.Write(buf)
-	return h.Sum64(), rows, it.Close()
+	return sum, rows, it.Close()
 }

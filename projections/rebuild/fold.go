@@ -22,7 +22,7 @@ const foldRows = 200_000
 
 // fold sums up every timeline of a directory whose entries are all there, and
 // counts what it finds. What an earlier call has taken in is not folded again.
-func fold(ctx context.Context, o *Options, db *kv.DB, meter *meter) (counted, error) {
+func fold(ctx context.Context, o *Options, db *kv.DB, written *Written, meter *meter) (counted, error) {
 	all := newCounted()
 	done, err := foldedBefore(db.Reader, &all)
 	if err != nil {
@@ -43,7 +43,7 @@ func fold(ctx context.Context, o *Options, db *kv.DB, meter *meter) (counted, er
 	group, ctx := errgroup.WithContext(ctx)
 	for range o.Workers {
 		group.Go(func() error {
-			f := newFolder(ctx, o, db, meter)
+			f := newFolder(ctx, o, db, written, meter)
 			if err := f.run(take); err != nil {
 				return err
 			}
@@ -62,6 +62,7 @@ type folder struct {
 	options *Options
 	db      *kv.DB
 	meter   *meter
+	written *Written
 
 	fold    timeline.Fold
 	setters setters
@@ -72,13 +73,15 @@ type folder struct {
 
 	nodes, states, healths, entries, progress rows
 
+	replaced *rowSums // rows that those of entries take the place of
+
 	inRange counted // of the range at hand
 	total   counted
 	told    uint64 // of inRange.Entries
 }
 
-func newFolder(ctx context.Context, o *Options, db *kv.DB, m *meter) *folder {
-	f := &folder{ctx: ctx, options: o, db: db, meter: m, total: newCounted()}
+func newFolder(ctx context.Context, o *Options, db *kv.DB, written *Written, m *meter) *folder {
+	f := &folder{ctx: ctx, options: o, db: db, meter: m, total: newCounted(), written: written, replaced: newRowSums()}
 	f.fold.Emit = func(key, value []byte) error {
 		f.nodes.add(key, value)
 		return nil
@@ -92,6 +95,9 @@ func (f *folder) run(next func() (int, bool)) error {
 	for {
 		r, more := next()
 		if !more {
+			if f.written != nil {
+				f.written.replaced(f.replaced)
+			}
 			return f.takeIn()
 		}
 		if err := f.options.Gate(f.ctx); err != nil {
@@ -228,6 +234,7 @@ func (f *folder) rewrite(key, row []byte, k timeline.Key) ([]byte, error) {
 	f.value = timeline.AppendEntry(f.value[:0], &whole)
 	if string(f.value) != string(row) {
 		f.entries.add(key, f.value)
+		f.replaced.add(key, row)
 	}
 	return f.value, nil
 }
@@ -253,7 +260,7 @@ func (f *folder) takeInIfFull() error {
 func (f *folder) takeIn() error {
 	f.options.cores.give()
 	defer f.options.cores.take()
-	t := newTables(f.db, f.options.cores)
+	t := newTables(f.db, f.options.cores, f.written)
 	kinds := []*rows{&f.progress, &f.nodes, &f.healths, &f.states, &f.entries}
 	for _, r := range kinds {
 		t.add(len(r.list) > 0, r.write)

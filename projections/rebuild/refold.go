@@ -78,8 +78,8 @@ func mark(ctx context.Context, db *kv.DB, gen *projections.Generation) error {
 	if err != nil {
 		return err
 	}
-	t := newTables(db, nil)
-	t.add(true, func(to *kv.TableWriter) error { return to.Set(key, value) })
+	t := newTables(db, nil, nil)
+	t.add(true, func(to *table) error { return to.Set(key, value) })
 	return t.takeIn(ctx)
 }
 

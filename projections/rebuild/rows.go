@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
-
-	"github.com/tidemark-dev/tidemark/projections/kv"
 )
 
 // rows collects rows of one kind until they are written in the order of their keys.
@@ -49,7 +47,7 @@ func (r *rows) keyOf(e row) []byte   { return r.buf[e.at : e.at+int(e.key)] }
 func (r *rows) valueOf(e row) []byte { return r.buf[e.at+int(e.key) : e.at+int(e.key+e.value)] }
 
 // write sorts the rows and writes them to a table.
-func (r *rows) write(t *kv.TableWriter) error {
+func (r *rows) write(t *table) error {
 	slices.SortFunc(r.list, func(a, b row) int {
 		if a.head != b.head {
 			if a.head < b.head {

@@ -13,7 +13,7 @@ import (
 
 // scan reads the log behind the generation's checkpoint up to to and takes in
 // what stands on the timelines. It returns the generation and the number of chunks.
-func scan(ctx context.Context, o *Options, db *kv.DB, gen projections.Generation, to uint64, meter *meter) (projections.Generation, int, error) {
+func scan(ctx context.Context, o *Options, db *kv.DB, gen projections.Generation, to uint64, written *Written, meter *meter) (projections.Generation, int, error) {
 	s := scanner{
 		options: o, meter: meter, to: to, pipeline: newPipeline(o.Workers), full: make(chan *chunk),
 		fates: fates{
@@ -35,7 +35,7 @@ func scan(ctx context.Context, o *Options, db *kv.DB, gen projections.Generation
 		group.Go(func() error { return s.pipeline.observe(ctx, o) })
 	}
 	group.Go(func() error { return s.decide(ctx) })
-	group.Go(func() error { return s.write(ctx, &writer{db: db, cores: o.cores}) })
+	group.Go(func() error { return s.write(ctx, &writer{db: db, cores: o.cores, written: written}) })
 	err := group.Wait()
 	return s.fates.gen, s.chunks, err
 }

@@ -29,7 +29,7 @@ func (b *buckets[T]) spread(list []T, size int, hash func(*T) *[16]byte) {
 		start += n
 	}
 	// From here on an end is where the bucket's next element goes.
-	b.list = slices.Grow(b.list[:0], len(list))[:len(list)]
+	b.list = slices.Grow(b.list[:0], cap(list))[:len(list)] // the next one may be longer
 	for i := range list {
 		at := &b.ends[bucketOf(&list[i])]
 		b.list[*at] = list[i]

@@ -18,6 +18,8 @@ type writer struct {
 	cores  cores
 	placed buckets[placed]
 	first  buckets[firstDelivery]
+	// written is told of every row, if it is not nil.
+	written *Written
 }
 
 // write writes a chunk's rows as tables and takes them in with the generation's
@@ -27,16 +29,16 @@ func (w *writer) write(ctx context.Context, c *chunk) error {
 	if err != nil {
 		return err
 	}
-	t := newTables(w.db, w.cores)
+	t := newTables(w.db, w.cores, w.written)
 	// Timelines are most of the work: two halves, so that two cores are done at the same time.
 	w.cores.take()
 	w.placed.spread(c.placed, 32, func(p *placed) *[16]byte { return (*[16]byte)(&p.conn) })
 	w.cores.give()
 	low, high := w.placed.halves()
 	for _, half := range []*buckets[placed]{&low, &high} {
-		t.add(len(half.list) > 0, func(to *kv.TableWriter) error { return writeEntries(to, half, c.buf) })
+		t.add(len(half.list) > 0, func(to *table) error { return writeEntries(to, half, c.buf) })
 	}
-	t.add(true, func(to *kv.TableWriter) error {
+	t.add(true, func(to *table) error {
 		if err := to.Set(metaKey, meta); err != nil {
 			return err
 		}
@@ -49,7 +51,7 @@ func (w *writer) write(ctx context.Context, c *chunk) error {
 	return t.takeIn(ctx)
 }
 
-func writeFirst(to *kv.TableWriter, all *buckets[firstDelivery]) error {
+func writeFirst(to *table, all *buckets[firstDelivery]) error {
 	all.sort(compareFirst)
 	var key, value []byte
 	for i := range all.list {
@@ -69,7 +71,7 @@ const ahead = 16
 // writeEntries writes entries whose rows are in buf. They lie scattered over far
 // more memory than a cache holds, so some are fetched in one go: then the core waits
 // for them side by side, and not for one after the other.
-func writeEntries(to *kv.TableWriter, all *buckets[placed], buf []byte) error {
+func writeEntries(to *table, all *buckets[placed], buf []byte) error {
 	all.sort(comparePlaced)
 	var key []byte
 	touched := byte(0)
@@ -93,32 +95,57 @@ func writeEntries(to *kv.TableWriter, all *buckets[placed], buf []byte) error {
 
 // tables are written side by side and taken in together.
 type tables struct {
-	db    *kv.DB
-	cores cores
-	group errgroup.Group
+	db      *kv.DB
+	cores   cores
+	written *Written
+	group   errgroup.Group
 
 	mu       sync.Mutex
 	finished []kv.Table
 }
 
-// newTables returns none yet. Who begins to write one must hold no core while it waits for them.
-func newTables(db *kv.DB, c cores) *tables { return &tables{db: db, cores: c} }
+// table is one that is written, with the sums of what is in it, if those are asked for.
+type table struct {
+	*kv.TableWriter
+	sums *rowSums
+}
+
+// Set writes a row.
+func (t *table) Set(key, value []byte) error {
+	if t.sums != nil {
+		t.sums.add(key, value)
+	}
+	return t.TableWriter.Set(key, value)
+}
+
+// newTables returns none yet. Who begins to write one must hold no core while it waits for them. written, which may
+// be nil, is told of their rows.
+func newTables(db *kv.DB, c cores, written *Written) *tables {
+	return &tables{db: db, cores: c, written: written}
+}
 
 // add begins to write one table, if it is to hold anything.
-func (t *tables) add(any bool, write func(*kv.TableWriter) error) {
+func (t *tables) add(any bool, write func(*table) error) {
 	if !any {
 		return
 	}
 	t.group.Go(func() error {
 		t.cores.take()
 		defer t.cores.give()
-		to, err := t.db.NewTable()
+		w, err := t.db.NewTable()
 		if err != nil {
 			return err
+		}
+		to := &table{TableWriter: w}
+		if t.written != nil {
+			to.sums = newRowSums()
 		}
 		if err := write(to); err != nil {
 			_ = to.Abort()
 			return err
+		}
+		if t.written != nil {
+			t.written.add(to.sums)
 		}
 		done, err := to.Finish()
 		t.mu.Lock()
