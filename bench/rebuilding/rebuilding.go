@@ -56,8 +56,8 @@ type Result struct {
 	Phases map[rebuild.Phase]time.Duration `json:"phases_ns,omitempty"`
 	// States is the digest of the states that came of it, as oracle.State writes them.
 	States string `json:"states,omitempty"`
-	// Digests is how long the digests of the serving generation and of the new one took;
-	// Equal whether these, of every row, are the same.
+	// Digests is how long it took after that to hold the serving generation to the new one by the digests of
+	// every row of both; Equal whether these are the same.
 	Digests time.Duration `json:"digests_ns,omitempty"`
 	Equal   bool          `json:"equal,omitempty"`
 	// Bytes is the size of the new generation.
@@ -139,7 +139,7 @@ func (s Spec) rebuild(ctx context.Context, log eventstore.Reader) (r Result, err
 		return r, err
 	}
 	options := rebuild.Options{
-		Dir: s.Dir, Log: log, Now: time.Now,
+		Dir: s.Dir, Log: log, Now: time.Now, Sum: s.Serving != "",
 		Definitions: map[string]*providers.Definition{history.Source: definition},
 	}
 	var built rebuild.Result
@@ -172,7 +172,7 @@ func (s Spec) judge(ctx context.Context, r *Result, built *rebuild.Result) (err 
 	}
 	r.Events, r.Phases = int(built.Events), built.Took
 	if s.Serving != "" {
-		if err := s.digests(ctx, r); err != nil {
+		if err := s.digests(ctx, r, built.Written); err != nil {
 			return err
 		}
 	}

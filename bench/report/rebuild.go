@@ -61,7 +61,7 @@ func (r RebuildRun) Right() bool {
 // Remark says where it is not right.
 func (r RebuildRun) Remark() string { return remark(r.Right()) }
 
-// verify is a rebuild and the digests that follow it, in nanoseconds.
+// verify is a rebuild that sums up what it writes and the digest of the serving generation that follows it, in nanoseconds.
 func (r RebuildRun) verify() float64 { return nanoseconds(r.Result.Took + r.Result.Digests) }
 
 // SQLRun is one fold by PostgreSQL.

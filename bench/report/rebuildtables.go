@@ -128,7 +128,7 @@ func correctness(what string, right bool) string {
 
 // phaseTable prints where the time of a rebuild and of a verify goes, and what they leave.
 func phaseTable(all []*Rebuild) string {
-	out := newTable("events, connections, events a message", "log", "late / again", "scan", "fold", "check", "digests of both, for a verify", "generation")
+	out := newTable("events, connections, events a message", "log", "late / again", "scan", "fold", "check", "digests, for a verify", "generation")
 	for _, r := range all {
 		for _, h := range r.Histories {
 			runs := r.of(h, rebuilding.Rebuild)
