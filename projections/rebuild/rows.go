@@ -22,12 +22,6 @@ type row struct {
 // add copies a row.
 func (r *rows) add(key, value []byte) {
 	at := len(r.buf)
-	if n := len(key) + len(value); at+n > cap(r.buf) {
-		r.buf = slices.Grow(r.buf, max(at, n, 4<<10)) // twice as much: they grow to some MB
-	}
-	if len(r.list) == cap(r.list) {
-		r.list = slices.Grow(r.list, max(len(r.list), 64))
-	}
 	r.buf = append(r.buf, key...)
 	r.buf = append(r.buf, value...)
 	r.list = append(r.list, row{head: headOf(key), at: at, key: uint32(len(key)), value: uint32(len(value))})
