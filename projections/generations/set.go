@@ -42,6 +42,8 @@ type Options struct {
 	// Cores is on how many a rebuild computes at a time; 0 for all but one of those that Go runs on, which is too
 	// many where Go was told to run on more than there are.
 	Cores int
+	// Aside, if not nil, is called by each goroutine that a rebuild computes in: see rebuild.Options.
+	Aside func()
 	// Beside, if not nil, is called when a rebuild begins to compute, on Cores, and what it
 	// returned when that is over.
 	Beside func() (over func())

@@ -157,7 +157,7 @@ func (s *Set) build(ctx context.Context, j Job) (*rebuild.Written, error) {
 	o := rebuild.Options{
 		Dir: s.path(j.Generation), KV: s.o.KV, Log: s.o.Log, Definitions: by,
 		Gate: s.gate, Progress: func(p rebuild.Progress) { s.progress(j.ID, p) }, Now: s.o.Now,
-		Workers: s.o.Cores, Cores: s.o.Cores, Sum: j.Request.Verify,
+		Workers: s.o.Cores, Cores: s.o.Cores, Aside: s.o.Aside, Sum: j.Request.Verify,
 	}
 	if err := s.marked(j.Generation); err != nil {
 		return nil, err
@@ -249,7 +249,7 @@ func (s *Set) readable(ctx context.Context, g *generation) error {
 	if err != nil {
 		return err
 	}
-	_, err = rebuild.DigestOn(ctx, v, s.o.Cores)
+	_, err = rebuild.DigestOn(ctx, v, s.o.Cores, s.o.Aside)
 	return errors.Join(err, v.Close())
 }
 
@@ -357,13 +357,13 @@ func (s *Set) report(ctx context.Context, j Job, g *generation, old, view *proje
 // verify holds the serving generation to the scratch one. That is as it was written, unless it had to catch
 // up; where the two differ it is read all the same, so that no difference is found but in rows that are there.
 func (s *Set) verify(ctx context.Context, serving, scratch *projections.View, written *rebuild.Written) (*Verified, error) {
-	a, err := rebuild.DigestOn(ctx, serving, s.o.Cores)
+	a, err := rebuild.DigestOn(ctx, serving, s.o.Cores, s.o.Aside)
 	if err != nil {
 		return nil, err
 	}
 	b, known := written.Digest(scratch)
 	if !known || a.SHA256 != b.SHA256 {
-		if b, err = rebuild.DigestOn(ctx, scratch, s.o.Cores); err != nil {
+		if b, err = rebuild.DigestOn(ctx, scratch, s.o.Cores, s.o.Aside); err != nil {
 			return nil, err
 		}
 	}

@@ -159,6 +159,7 @@ func count(ctx context.Context, o *Options, r kv.Reader, last uint64, found *cou
 	group, ctx := errgroup.WithContext(ctx)
 	for i, part := range parts {
 		group.Go(func() (err error) {
+			o.cores.join()
 			o.cores.take()
 			defer o.cores.give()
 			counts[i], err = countGroups(ctx, r, part[0], part[1], meter)
@@ -166,6 +167,7 @@ func count(ctx context.Context, o *Options, r kv.Reader, last uint64, found *cou
 		})
 	}
 	group.Go(func() (err error) {
+		o.cores.join()
 		o.cores.take()
 		defer o.cores.give()
 		counts[len(parts)], err = countQuarantine(r)

@@ -3,23 +3,34 @@ package rebuild
 // cores bounds how many goroutines of a rebuild compute at a time, so that a process that serves
 // beside it has a core left: a request never waits until one of them has used up its turn. Each takes a
 // core for a piece of work that waits for no other of them, and gives it back. A nil cores bounds nothing.
-type cores chan struct{}
-
-func newCores(n int) cores {
-	if n <= 0 {
-		return nil
-	}
-	return make(cores, n)
+type cores struct {
+	free  chan struct{} // nil for no bound
+	aside func()
 }
 
-func (c cores) take() {
-	if c != nil {
-		c <- struct{}{}
+func newCores(n int, aside func()) *cores {
+	c := &cores{aside: aside}
+	if n > 0 {
+		c.free = make(chan struct{}, n)
+	}
+	return c
+}
+
+// join is called by a goroutine once, before all else.
+func (c *cores) join() {
+	if c != nil && c.aside != nil {
+		c.aside()
 	}
 }
 
-func (c cores) give() {
-	if c != nil {
-		<-c
+func (c *cores) take() {
+	if c != nil && c.free != nil {
+		c.free <- struct{}{}
+	}
+}
+
+func (c *cores) give() {
+	if c != nil && c.free != nil {
+		<-c.free
 	}
 }

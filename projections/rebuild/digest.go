@@ -54,16 +54,17 @@ func stretches() []stretch {
 
 // Digest sums up a directory. It reads every row, on all cores.
 func Digest(ctx context.Context, v *projections.View) (Sum, error) {
-	return DigestOn(ctx, v, runtime.GOMAXPROCS(0))
+	return DigestOn(ctx, v, runtime.GOMAXPROCS(0), nil)
 }
 
-// DigestOn is Digest on so many cores at the most.
-func DigestOn(ctx context.Context, v *projections.View, cores int) (Sum, error) {
-	all, found := stretches(), newRowSums()
+// DigestOn is Digest on so many cores at the most, by goroutines that each call aside first, if it is not nil.
+func DigestOn(ctx context.Context, v *projections.View, cores int, aside func()) (Sum, error) {
+	all, found, on := stretches(), newRowSums(), newCores(0, aside)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(cores)
 	for i, s := range all {
 		group.Go(func() (err error) {
+			on.join()
 			found.sum[i], found.rows[i], err = s.sum(ctx, v.Rows())
 			return err
 		})

@@ -43,6 +43,7 @@ func fold(ctx context.Context, o *Options, db *kv.DB, written *Written, meter *m
 	group, ctx := errgroup.WithContext(ctx)
 	for range o.Workers {
 		group.Go(func() error {
+			o.cores.join()
 			f := newFolder(ctx, o, db, written, meter)
 			if err := f.run(take); err != nil {
 				return err

@@ -39,6 +39,9 @@ type Options struct {
 	// Cores bounds how many goroutines compute at a time, Workers and others; 0 for no bound. With fewer than
 	// the machine has, it takes longer and disturbs whoever serves beside it less.
 	Cores int
+	// Aside, if not nil, is called by each goroutine that computes, before it begins. It may keep the goroutine's
+	// thread for it and have the system run others first.
+	Aside func()
 	// ChunkEvents and ChunkBytes bound what is taken in at a time, and so the
 	// memory: two chunks are in the making at a time. 0 for 256 Ki events and 32 MiB of rows.
 	ChunkEvents, ChunkBytes int
@@ -58,7 +61,7 @@ type Options struct {
 	// Now is the clock of Progress.Rate and Result.Took; nil leaves them 0.
 	Now func() time.Time
 
-	cores cores // as Cores says
+	cores *cores // as Cores and Aside say
 }
 
 // Phase is a part of a rebuild.
@@ -120,7 +123,7 @@ func (o Options) withDefaults() Options {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	o.cores = newCores(o.Cores)
+	o.cores = newCores(o.Cores, o.Aside)
 	if o.ChunkEvents <= 0 {
 		o.ChunkEvents = defaultChunkEvents
 	}

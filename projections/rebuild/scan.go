@@ -30,12 +30,24 @@ func scan(ctx context.Context, o *Options, db *kv.DB, gen projections.Generation
 	}
 	s.fates.before.done <- nil // it is written: there is nothing in it
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.pipeline.read(ctx, o, meter, after, to) })
+	group.Go(func() error {
+		o.cores.join()
+		return s.pipeline.read(ctx, o, meter, after, to)
+	})
 	for range o.Workers {
-		group.Go(func() error { return s.pipeline.observe(ctx, o) })
+		group.Go(func() error {
+			o.cores.join()
+			return s.pipeline.observe(ctx, o)
+		})
 	}
-	group.Go(func() error { return s.decide(ctx) })
-	group.Go(func() error { return s.write(ctx, &writer{db: db, cores: o.cores, written: written}) })
+	group.Go(func() error {
+		o.cores.join()
+		return s.decide(ctx)
+	})
+	group.Go(func() error {
+		o.cores.join()
+		return s.write(ctx, &writer{db: db, cores: o.cores, written: written})
+	})
 	err := group.Wait()
 	return s.fates.gen, s.chunks, err
 }

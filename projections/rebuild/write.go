@@ -15,7 +15,7 @@ import (
 // writer writes chunks. It keeps what it sorts in, so there is one for all.
 type writer struct {
 	db     *kv.DB
-	cores  cores
+	cores  *cores
 	placed buckets[placed]
 	first  buckets[firstDelivery]
 	// written is told of every row, if it is not nil.
@@ -96,7 +96,7 @@ func writeEntries(to *table, all *buckets[placed], buf []byte) error {
 // tables are written side by side and taken in together.
 type tables struct {
 	db      *kv.DB
-	cores   cores
+	cores   *cores
 	written *Written
 	group   errgroup.Group
 
@@ -120,7 +120,7 @@ func (t *table) Set(key, value []byte) error {
 
 // newTables returns none yet. Who begins to write one must hold no core while it waits for them. written, which may
 // be nil, is told of their rows.
-func newTables(db *kv.DB, c cores, written *Written) *tables {
+func newTables(db *kv.DB, c *cores, written *Written) *tables {
 	return &tables{db: db, cores: c, written: written}
 }
 
@@ -130,6 +130,7 @@ func (t *tables) add(any bool, write func(*table) error) {
 		return
 	}
 	t.group.Go(func() error {
+		t.cores.join()
 		t.cores.take()
 		defer t.cores.give()
 		w, err := t.db.NewTable()

@@ -1,0 +1,28 @@
+package rebuild
+
+import "testing"
+
+func TestCoresBoundAndAreJoined(t *testing.T) {
+	joined := 0
+	c := newCores(2, func() { joined++ })
+	c.join()
+	c.take()
+	c.take()
+	select {
+	case c.free <- struct{}{}:
+		t.Error("a third core is given out of two")
+	default:
+	}
+	c.give()
+	c.take()
+	if joined != 1 {
+		t.Errorf("aside was called %d times", joined)
+	}
+	for _, c := range []*cores{nil, newCores(0, nil)} {
+		c.join()
+		for range 10 {
+			c.take() // of no bound
+		}
+		c.give()
+	}
+}
