@@ -83,7 +83,7 @@ func (b *bench) subject(ctx context.Context, spec history.Spec) (s subject, err 
 
 // rebuildSides measures every side on one history once; each run begins with another side.
 func (b *bench) rebuildSides(ctx context.Context, out *report.Rebuild, s subject, run int) error {
-	sides := []string{rebuilding.Cursor, rebuilding.Bare, rebuilding.BareTCP, rebuilding.Rebuild}
+	sides := []string{rebuilding.Cursor, rebuilding.Bare, rebuilding.BareTCP, rebuilding.Rebuild, rebuilding.Verify}
 	if s.Group > 1 { // neither asks how the log was written
 		sides = append(sides, rebuilding.Refold, report.FoldSQL)
 	}

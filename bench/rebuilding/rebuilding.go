@@ -33,6 +33,8 @@ const (
 	Cursor  = "cursor"
 	Rebuild = "rebuild"
 	Refold  = "refold"
+	// Verify is a rebuild that sums up what it writes, and the digest of the serving generation that it is held to.
+	Verify = "verify"
 )
 
 // Spec says what to measure.
@@ -56,8 +58,8 @@ type Result struct {
 	Phases map[rebuild.Phase]time.Duration `json:"phases_ns,omitempty"`
 	// States is the digest of the states that came of it, as oracle.State writes them.
 	States string `json:"states,omitempty"`
-	// Digests is how long it took after that to hold the serving generation to the new one by the digests of
-	// every row of both; Equal whether these are the same.
+	// Digests is how long a verify took after that to hold the serving generation to the new one by the digests of
+	// every row of both; Equal whether these are the same, which is asked of whatever makes a generation.
 	Digests time.Duration `json:"digests_ns,omitempty"`
 	Equal   bool          `json:"equal,omitempty"`
 	// Bytes is the size of the new generation.
@@ -72,7 +74,7 @@ func (s Spec) Run() (Result, error) {
 		return s.bare(ctx)
 	case Cursor:
 		return s.withLog(ctx, s.cursor)
-	case Rebuild:
+	case Rebuild, Verify:
 		return s.withLog(ctx, s.rebuild)
 	case Refold:
 		return s.refold(ctx)
@@ -139,7 +141,7 @@ func (s Spec) rebuild(ctx context.Context, log eventstore.Reader) (r Result, err
 		return r, err
 	}
 	options := rebuild.Options{
-		Dir: s.Dir, Log: log, Now: time.Now, Sum: s.Serving != "",
+		Dir: s.Dir, Log: log, Now: time.Now, Sum: s.What == Verify,
 		Definitions: map[string]*providers.Definition{history.Source: definition},
 	}
 	var built rebuild.Result

@@ -52,7 +52,8 @@ func (r RebuildRun) PerSecond() float64 { return perSecond(r.Result.Events, r.Re
 
 // Right reports whether what was made is what the oracle and the serving generation say. Readers make nothing.
 func (r RebuildRun) Right() bool {
-	if r.What != rebuilding.Rebuild && r.What != rebuilding.Refold {
+	switch r.What {
+	case rebuilding.Bare, rebuilding.BareTCP, rebuilding.Cursor:
 		return true
 	}
 	return r.Result.States == r.History.Made.States && r.Result.Equal
@@ -61,8 +62,8 @@ func (r RebuildRun) Right() bool {
 // Remark says where it is not right.
 func (r RebuildRun) Remark() string { return remark(r.Right()) }
 
-// verify is a rebuild that sums up what it writes and the digest of the serving generation that follows it, in nanoseconds.
-func (r RebuildRun) verify() float64 { return nanoseconds(r.Result.Took + r.Result.Digests) }
+// whole is how long it took with the digest of the serving generation that follows a verify's rebuild, in nanoseconds.
+func (r RebuildRun) whole() float64 { return nanoseconds(r.Result.Took + r.Result.Digests) }
 
 // SQLRun is one fold by PostgreSQL.
 type SQLRun struct {

@@ -22,7 +22,13 @@ var (
 // at is one run at a rate, right unless it is changed.
 func at(h History, what string, rate float64) RebuildRun {
 	took := time.Duration(events / rate * 1e9)
-	return RebuildRun{History: h, What: what, Result: rebuilding.Result{Events: events, Took: took, States: "right", Equal: true, Digests: took / 10}}
+	return RebuildRun{History: h, What: what, Result: rebuilding.Result{Events: events, Took: took, States: "right", Equal: true}}
+}
+
+// verified is a verify whose digest takes a tenth of its rebuild.
+func verified(r RebuildRun) RebuildRun {
+	r.Result.Digests = r.Result.Took / 10
+	return r
 }
 
 func folded(way string, rate float64) SQLRun {
@@ -33,8 +39,8 @@ func rebuilt() *Rebuild {
 	return &Rebuild{
 		Events: events, Histories: []History{alone, grouped},
 		Runs: []RebuildRun{
-			at(alone, rebuilding.Bare, 200_000), at(alone, rebuilding.BareTCP, 300_000), at(alone, rebuilding.Rebuild, 190_000),
-			at(grouped, rebuilding.Bare, 2_000_000), at(grouped, rebuilding.Rebuild, 510_000), at(grouped, rebuilding.Refold, 900_000),
+			at(alone, rebuilding.Bare, 200_000), at(alone, rebuilding.BareTCP, 300_000), at(alone, rebuilding.Rebuild, 190_000), verified(at(alone, rebuilding.Verify, 180_000)),
+			at(grouped, rebuilding.Bare, 2_000_000), at(grouped, rebuilding.Rebuild, 510_000), verified(at(grouped, rebuilding.Verify, 460_000)), at(grouped, rebuilding.Refold, 900_000),
 		},
 		SQL: []SQLRun{folded(pgfold.Set, 400_000), folded(pgfold.Rows, 100_000)},
 	}
@@ -66,7 +72,7 @@ func TestRebuildIsJudgedAgainstTheBestOfEach(t *testing.T) {
 		"rebuild grouped ahead":            true,
 		"refold grouped at least 500,000":  true,
 		"verify alone at most 1.20x":       true,
-		"verify grouped at most 1.20x":     true,
+		"verify grouped at most 1.20x":     false, // 1.1 * 510/460
 	} {
 		if found, ok := got[what]; !ok || found.reached != reached {
 			t.Errorf("%s: reached is %v of %+v", what, found.reached, found)
@@ -80,8 +86,8 @@ func TestRebuildIsJudgedAgainstTheBestOfEach(t *testing.T) {
 func TestAMissAndAWrongStateAreNoSuccess(t *testing.T) {
 	r := rebuilt()
 	r.Runs[2] = at(alone, rebuilding.Rebuild, 179_000)
-	r.Runs[4].Result.States = "other"
-	r.Runs[5].Result.Equal = false
+	r.Runs[5].Result.States = "other"
+	r.Runs[7].Result.Equal = false
 	r.SQL[0].Fold.States = "other"
 	got := judged(t, r)
 	for _, what := range []string{"rebuild alone at least 0.60x", "rebuild grouped at least 500,000", "rebuild grouped ahead", "refold grouped at least 500,000"} {
