@@ -20,7 +20,7 @@ func (l *Log) Follow(ctx context.Context, after eventstore.Position) (eventstore
 	if l.ended.Load() {
 		return nil, fmt.Errorf("follow the log: %w", eventstore.ErrClosed)
 	}
-	return &cursor{log: l, next: after + 1, done: make(chan struct{})}, nil
+	return &cursor{log: l, next: after + 1, since: l.tail.end(), done: make(chan struct{})}, nil
 }
 
 // cursor delivers the groups of the log without a gap, whatever the server delivers. It
@@ -32,8 +32,9 @@ type cursor struct {
 
 	mu      sync.Mutex // held by Next and Buffered
 	next    eventstore.Position
-	feed    *feed // nil until there is one
-	damaged error // the integrity failure where the cursor stands for good
+	since   eventstore.Position // what lies before was acknowledged when the cursor was opened
+	feed    *feed               // nil until there is one
+	damaged error               // the integrity failure where the cursor stands for good
 	decoder eventstore.Decoder
 	group   eventstore.Group
 }
@@ -65,7 +66,7 @@ func (c *cursor) deliver(ctx context.Context) (eventstore.Group, error) {
 		if c.isClosed() {
 			return eventstore.Group{}, eventstore.ErrClosed
 		}
-		if message, _ := c.log.tail.at(c.log.link.Load(), c.next); message != nil {
+		if message, _ := c.recent(c.log.link.Load()); message != nil {
 			c.drop()
 			return c.decode(message)
 		}
@@ -95,6 +96,15 @@ func (c *cursor) deliver(ctx context.Context) (eventstore.Group, error) {
 	}
 }
 
+// recent is what the tail says of c.next. Of what was stored before the cursor was opened it is not asked: who reads
+// that, as a rebuild and a verification do, is to have what the disk gives back.
+func (c *cursor) recent(lk *link) (message []byte, comes bool) {
+	if c.next < c.since {
+		return nil, false
+	}
+	return c.log.tail.at(lk, c.next)
+}
+
 // wait sees that messages are on their way, and waits until one is here, the connection
 // changes, or the idle time is over (true).
 func (c *cursor) wait(ctx context.Context, idle <-chan time.Time) (waited bool, err error) {
@@ -104,7 +114,7 @@ func (c *cursor) wait(ctx context.Context, idle <-chan time.Time) (waited bool, 
 	}
 	var messages chan *nats.Msg
 	lk, err := c.log.current()
-	message, comes := c.log.tail.at(lk, c.next)
+	message, comes := c.recent(lk)
 	switch {
 	case errors.Is(err, eventstore.ErrClosed):
 		return false, err
@@ -250,8 +260,13 @@ func (c *cursor) Buffered() int {
 	if c.damaged != nil || c.isClosed() {
 		return 0
 	}
-	if n := c.log.tail.behind(c.log.link.Load(), c.next); n > 0 || c.feed == nil {
-		return n
+	if c.next >= c.since {
+		if n := c.log.tail.behind(c.log.link.Load(), c.next); n > 0 {
+			return n
+		}
+	}
+	if c.feed == nil {
+		return 0
 	}
 	return c.feed.waiting()
 }

@@ -11,7 +11,7 @@ import (
 // all before them gets them from here and not from the server. That is for the server's
 // sake: it keeps a block of messages in memory for ten seconds after anybody read of it, which under load
 // is more memory than all the rest of the process has. The default is what a small machine stores in some hundred
-// milliseconds; a reader that falls further behind catches up by the server.
+// milliseconds; a reader that falls further behind catches up by the server, and so does one that comes later.
 //
 // Nothing is in it that is not in the log at that position, and it is good for the connection
 // it came by alone: whoever comes back after a break has the server tell what the log holds.
@@ -44,6 +44,13 @@ func (t *tail) put(k *looked, p eventstore.Position, message []byte) {
 	}
 	t.mu.Unlock()
 	t.grown.fire()
+}
+
+// end returns the position behind the last message that was put in; 0 before there was one.
+func (t *tail) end() eventstore.Position {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.first + eventstore.Position(len(t.messages))
 }
 
 // at returns the message at a position, nil if it is not here; and whether it need not be asked

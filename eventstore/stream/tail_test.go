@@ -82,6 +82,42 @@ func TestAFollowerThatFellBehindCatchesUp(t *testing.T) {
 	}
 }
 
+// TestWhatWasStoredBeforeIsReadFromTheServer: a rebuild and a verification are to read what the disk
+// gives back, and not what this process remembers.
+func TestWhatWasStoredBeforeIsReadFromTheServer(t *testing.T) {
+	l := openRunning(t, Options{Dir: t.TempDir(), NoSync: true})
+	follower, err := l.Follow(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer follower.Close()
+	for i := range 5 {
+		appendOne(t, l, i)
+	}
+	later, err := l.Follow(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer later.Close()
+	if n := later.Buffered(); n != 0 {
+		t.Errorf("%d groups are here before the server was asked", n)
+	}
+	l.tail.mu.Lock()
+	for i := range l.tail.messages {
+		l.tail.messages[i] = []byte("no group") // memory and disk are told apart
+	}
+	l.tail.mu.Unlock()
+	expectNext(t, later, 1, 5)
+	if g, err := follower.Next(t.Context()); err == nil {
+		t.Fatalf("the follower was given position %d by the server", g.Position)
+	}
+	appendOne(t, l, 5)
+	expectNext(t, later, 6, 6)
+	if later.(*cursor).feed != nil {
+		t.Error("at the head the cursor asks the server still")
+	}
+}
+
 // TestTheTailHasNoGroupOfOthers has somebody else write to the stream, so that the log
 // learns of a position that it did not store.
 func TestTheTailHasNoGroupOfOthers(t *testing.T) {
