@@ -46,7 +46,7 @@ func (s Spec) digests(ctx context.Context, r *Result, written *rebuild.Written) 
 			if !known {
 				b, r.Digests = c, 0
 			}
-			r.Equal = a.SHA256 == b.SHA256 && b.SHA256 == c.SHA256
+			r.Equal = a.SHA256 == b.SHA256 && b.SHA256 == c.SHA256 && known == (s.What == Verify)
 			return nil
 		})
 	})
