@@ -88,7 +88,8 @@ func (s *Set) outdated(serves string) (begun bool) {
 }
 
 // asks lets a rebuild that the policy began wait for review where the policy has become one that does not let it take
-// over by itself. One that has become less strict leaves it as it was begun.
+// over by itself. One that has become less strict leaves it as it was begun. One that has other definitions than those in
+// force is given up instead, and what is outdated is looked at once more.
 func (s *Set) asks(id string) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,6 +98,10 @@ func (s *Set) asks(id string) (bool, error) {
 		return false, nil
 	}
 	j.State, j.Request.Review = Review, true
+	if gaveUp, _ := s.giveUp(); gaveUp { // it could only go on to take over
+		s.reconsider = whileItRan
+		return true, nil
+	}
 	s.o.Logger.Warn("the policy on changed definitions was changed while the rebuild was under way: it waits for review: tidemark rebuild status",
 		slog.Any("rebuild", j.ID), slog.Any("policy", s.o.OnChange))
 	return true, s.save()

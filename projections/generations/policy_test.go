@@ -66,6 +66,34 @@ func TestThePolicyIsLookedAtBeforeTakingOver(t *testing.T) {
 	}
 }
 
+// What waits for review is what the definitions in force make: a rebuild that was to take over with others, and is to
+// wait now, makes room for one with them.
+func TestWhatWaitsForReviewIsOfTheDefinitionsInForce(t *testing.T) {
+	r := newRig(t)
+	s := r.open()
+	stop := r.run(s)
+	r.caughtUp(s)
+	r.put(s, r.all(variant(t, 0)), generations.ReviewFirst)
+	j := r.state(s, generations.Review)
+	stop()
+	r.replace("rebuild.json", `"state": "review"`, `"state": "promoting"`)
+	r.replace("rebuild.json", `"review": true`, `"review": false`)
+	s = r.with(func(o *generations.Options) {
+		o.OnChange, o.Definitions = generations.ReviewFirst, r.all(variant(t, 1))
+	})
+	r.run(s)
+	r.eventually("another rebuild waits for review", func() bool {
+		last, err := s.Job("last")
+		return err == nil && last.ID != j.ID && last.State == generations.Review
+	})
+	if _, err := s.Promote("last"); err != nil {
+		t.Fatal(err)
+	}
+	r.state(s, generations.Promoted)
+	r.outdated(s)
+	r.caughtUp(s)
+}
+
 // automatic lets the policy begin a rebuild, and it wait.
 func automatic(r *rig, s *generations.Set) {
 	for n := 0; ; n++ {
