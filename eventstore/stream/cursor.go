@@ -129,6 +129,7 @@ func (c *cursor) wait(ctx context.Context, idle <-chan time.Time) (waited bool, 
 	switch {
 	case c.feed == nil:
 	case c.feed.early:
+		grown = nil // under load the pause would never end
 		pause := time.NewTimer(earlyPause)
 		defer pause.Stop()
 		again = pause.C

@@ -1,10 +1,12 @@
 package stream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -144,6 +146,43 @@ func TestTheTailHasNoGroupOfOthers(t *testing.T) {
 		t.Errorf("%d messages are kept, from position %d on; want one, at 5", len(l.tail.messages), l.tail.first)
 	}
 	expectNext(t, c, 3, 5)
+}
+
+// TestAnEarlyRequestIsMadeAgainUnderLoad: a member of a cluster that had not heard of the consumer yet is asked
+// again after a pause, however often something is stored meanwhile.
+func TestAnEarlyRequestIsMadeAgainUnderLoad(t *testing.T) {
+	l := openRunning(t, Options{Dir: t.TempDir(), NoSync: true})
+	appendOne(t, l, 0)
+	followed, err := l.Follow(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer followed.Close()
+	c := followed.(*cursor)
+	if c.feed, err = l.openFeed(t.Context(), l.link.Load(), 1); err != nil {
+		t.Fatal(err)
+	}
+	c.feed.early = true
+	ctx, done := context.WithTimeout(t.Context(), 10*time.Second)
+	defer done()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	load, over := context.WithCancel(ctx)
+	defer over()
+	wg.Go(func() {
+		tick := time.NewTicker(earlyPause / 20)
+		defer tick.Stop()
+		for load.Err() == nil {
+			l.tail.grown.fire()
+			<-tick.C
+		}
+	})
+	for c.feed.early {
+		if _, err := c.wait(ctx, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expectNext(t, c, 1, 1)
 }
 
 // TestTheTailEndsWithItsConnection: what is behind a new connection has to say itself what it holds.
