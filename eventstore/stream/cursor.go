@@ -66,7 +66,7 @@ func (c *cursor) deliver(ctx context.Context) (eventstore.Group, error) {
 		if c.isClosed() {
 			return eventstore.Group{}, eventstore.ErrClosed
 		}
-		if message, _ := c.recent(c.log.link.Load()); message != nil {
+		if message, _, _ := c.recent(c.log.link.Load()); message != nil {
 			c.drop()
 			return c.decode(message)
 		}
@@ -98,9 +98,9 @@ func (c *cursor) deliver(ctx context.Context) (eventstore.Group, error) {
 
 // recent is what the tail says of c.next. Of what was stored before the cursor was opened it is not asked: who reads
 // that, as a rebuild and a verification do, is to have what the disk gives back.
-func (c *cursor) recent(lk *link) (message []byte, comes bool) {
+func (c *cursor) recent(lk *link) (message []byte, here int, comes bool) {
 	if c.next < c.since {
-		return nil, false
+		return nil, 0, false
 	}
 	return c.log.tail.at(lk, c.next)
 }
@@ -114,7 +114,7 @@ func (c *cursor) wait(ctx context.Context, idle <-chan time.Time) (waited bool, 
 	}
 	var messages chan *nats.Msg
 	lk, err := c.log.current()
-	message, comes := c.recent(lk)
+	message, _, comes := c.recent(lk)
 	switch {
 	case errors.Is(err, eventstore.ErrClosed):
 		return false, err
@@ -261,13 +261,8 @@ func (c *cursor) Buffered() int {
 	if c.damaged != nil || c.isClosed() {
 		return 0
 	}
-	if c.next >= c.since {
-		if n := c.log.tail.behind(c.log.link.Load(), c.next); n > 0 {
-			return n
-		}
-	}
-	if c.feed == nil {
-		return 0
+	if _, here, _ := c.recent(c.log.link.Load()); here > 0 || c.feed == nil {
+		return here
 	}
 	return c.feed.waiting()
 }

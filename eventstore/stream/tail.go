@@ -53,30 +53,17 @@ func (t *tail) end() eventstore.Position {
 	return t.first + eventstore.Position(len(t.messages))
 }
 
-// at returns the message at a position, nil if it is not here; and whether it need not be asked
-// for, because it is here or will be the next to come. The message must not be changed.
-func (t *tail) at(lk *link, p eventstore.Position) (message []byte, comes bool) {
+// at returns the message at a position, nil if it is not here; how many are here from it on; and whether it need
+// not be asked for, because it is here or will be the next to come. The message must not be changed.
+func (t *tail) at(lk *link, p eventstore.Position) (message []byte, here int, comes bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if lk == nil || t.link != lk || t.epoch != lk.epoch.Load() || p < t.first {
-		return nil, false
+		return nil, 0, false
 	}
 	i := uint64(p - t.first)
 	if i < uint64(len(t.messages)) {
-		return t.messages[i], true
+		return t.messages[i], len(t.messages) - int(i), true
 	}
-	return nil, i == uint64(len(t.messages))
-}
-
-// behind returns how many messages are here from a position on.
-func (t *tail) behind(lk *link, p eventstore.Position) int {
-	if m, _ := t.at(lk, p); m == nil {
-		return 0
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if p < t.first { // dropped meanwhile
-		return 0
-	}
-	return max(0, len(t.messages)-int(p-t.first))
+	return nil, 0, i == uint64(len(t.messages))
 }

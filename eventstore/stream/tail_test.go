@@ -22,6 +22,21 @@ func appendOne(t *testing.T, l *Log, i int) {
 	}
 }
 
+// followFrom opens a cursor behind a position, until the test ends.
+func followFrom(t *testing.T, l *Log, after eventstore.Position) *cursor {
+	t.Helper()
+	c, err := l.Follow(t.Context(), after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c.(*cursor)
+}
+
 // expectNext has a cursor deliver the positions from one to another.
 func expectNext(t *testing.T, c eventstore.Cursor, from, to eventstore.Position) {
 	t.Helper()
@@ -37,11 +52,7 @@ func expectNext(t *testing.T, c eventstore.Cursor, from, to eventstore.Position)
 func TestFollowersAtTheHeadAskNoServer(t *testing.T) {
 	l := openRunning(t, Options{Dir: t.TempDir(), NoSync: true})
 	appendOne(t, l, 0)
-	c, err := l.Follow(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := followFrom(t, l, 1)
 	for i := 1; i <= 20; i++ {
 		appendOne(t, l, i)
 		if i == 10 {
@@ -52,7 +63,7 @@ func TestFollowersAtTheHeadAskNoServer(t *testing.T) {
 		t.Errorf("%d groups are here, want 10", n)
 	}
 	expectNext(t, c, 12, 21)
-	if c.(*cursor).feed != nil {
+	if c.feed != nil {
 		t.Error("the cursor has a consumer at the server")
 	}
 }
@@ -61,11 +72,7 @@ func TestFollowersAtTheHeadAskNoServer(t *testing.T) {
 func TestAFollowerThatFellBehindCatchesUp(t *testing.T) {
 	const kept = 10
 	l := openRunning(t, Options{Dir: t.TempDir(), NoSync: true, Tail: kept * eventstore.EncodedSize(new(storetest.Sample(0)))})
-	c, err := l.Follow(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := followFrom(t, l, 0)
 	appendOne(t, l, 0)
 	expectNext(t, c, 1, 1)
 	for i := 1; i < 5*kept; i++ {
@@ -75,11 +82,11 @@ func TestAFollowerThatFellBehindCatchesUp(t *testing.T) {
 		t.Fatalf("%d messages are kept, from position %d on", len(l.tail.messages), l.tail.first)
 	}
 	expectNext(t, c, 2, 2)
-	if c.(*cursor).feed == nil {
+	if c.feed == nil {
 		t.Error("what is not kept was not asked for")
 	}
 	expectNext(t, c, 3, 5*kept)
-	if c.(*cursor).feed != nil {
+	if c.feed != nil {
 		t.Error("at the head the cursor asks the server still")
 	}
 }
@@ -88,19 +95,11 @@ func TestAFollowerThatFellBehindCatchesUp(t *testing.T) {
 // gives back, and not what this process remembers.
 func TestWhatWasStoredBeforeIsReadFromTheServer(t *testing.T) {
 	l := openRunning(t, Options{Dir: t.TempDir(), NoSync: true})
-	follower, err := l.Follow(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer follower.Close()
+	follower := followFrom(t, l, 0)
 	for i := range 5 {
 		appendOne(t, l, i)
 	}
-	later, err := l.Follow(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer later.Close()
+	later := followFrom(t, l, 0)
 	if n := later.Buffered(); n != 0 {
 		t.Errorf("%d groups are here before the server was asked", n)
 	}
@@ -115,7 +114,7 @@ func TestWhatWasStoredBeforeIsReadFromTheServer(t *testing.T) {
 	}
 	appendOne(t, l, 5)
 	expectNext(t, later, 6, 6)
-	if later.(*cursor).feed != nil {
+	if later.feed != nil {
 		t.Error("at the head the cursor asks the server still")
 	}
 }
@@ -124,14 +123,10 @@ func TestWhatWasStoredBeforeIsReadFromTheServer(t *testing.T) {
 // learns of a position that it did not store.
 func TestTheTailHasNoGroupOfOthers(t *testing.T) {
 	l := openRunning(t, Options{Dir: t.TempDir(), NoSync: true})
-	c, err := l.Follow(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := followFrom(t, l, 0)
 	appendOne(t, l, 0)
 	expectNext(t, c, 1, 1)
-	message, _ := l.tail.at(l.link.Load(), 1)
+	message, _, _ := l.tail.at(l.link.Load(), 1)
 	for i := range 3 {
 		m := &nats.Msg{Subject: l.opts.eventsSubject(), Data: message, Header: nats.Header{nats.MsgIdHdr: {fmt.Sprint("other", i)}}}
 		if _, err := l.link.Load().js.PublishMsg(t.Context(), m); err != nil {
@@ -153,12 +148,8 @@ func TestTheTailHasNoGroupOfOthers(t *testing.T) {
 func TestAnEarlyRequestIsMadeAgainUnderLoad(t *testing.T) {
 	l := openRunning(t, Options{Dir: t.TempDir(), NoSync: true})
 	appendOne(t, l, 0)
-	followed, err := l.Follow(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer followed.Close()
-	c := followed.(*cursor)
+	c := followFrom(t, l, 0)
+	var err error
 	if c.feed, err = l.openFeed(t.Context(), l.link.Load(), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -190,14 +181,14 @@ func TestTheTailEndsWithItsConnection(t *testing.T) {
 	l := openRunning(t, Options{Dir: t.TempDir(), NoSync: true})
 	appendOne(t, l, 0)
 	lk := l.link.Load()
-	if m, comes := l.tail.at(lk, 1); m == nil || !comes {
+	if m, _, comes := l.tail.at(lk, 1); m == nil || !comes {
 		t.Fatal("what was stored is not kept")
 	}
 	lk.epoch.Add(1) // as a break does
-	if m, comes := l.tail.at(lk, 1); m != nil || comes {
+	if m, _, comes := l.tail.at(lk, 1); m != nil || comes {
 		t.Error("it is kept for another connection")
 	}
-	if _, comes := l.tail.at(lk, 2); comes {
+	if _, _, comes := l.tail.at(lk, 2); comes {
 		t.Error("what comes next is not asked for")
 	}
 }

@@ -29,12 +29,11 @@ type generation struct {
 }
 
 // open opens a generation's directory, or begins it. One that turns out to be
-// damaged is marked, so that tidy leaves it. counted says that this process has just made it and counted all its rows.
-func (s *Set) open(name string, counted bool) (*generation, error) {
-	return s.openTo(name, counted, false)
-}
+// damaged is marked, so that tidy leaves it.
+func (s *Set) open(name string) (*generation, error) { return s.openTo(name, false, false) }
 
-// openTo is open; still is for a generation that is only looked at and then removed.
+// openTo is open. counted says that this process has just made the generation and counted all its rows; still is for one
+// that is only looked at and then removed.
 func (s *Set) openTo(name string, counted, still bool) (*generation, error) {
 	if err := s.marked(name); err != nil {
 		return nil, err

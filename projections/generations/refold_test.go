@@ -42,17 +42,9 @@ func TestARefoldMeetsDamage(t *testing.T) {
 
 // Where only the copy is damaged that a refold folds, what serves is not blamed.
 func TestARefoldsCopyIsDamaged(t *testing.T) {
-	r := newRig(t)
-	r.first()
-	r.madeBefore("g000001", map[string]int{"timeline": lately})
-	s := r.open()
-	begun := r.refolds(s)
-	if err := s.Close(); err != nil { // it ends before Run: the job is under way
-		t.Fatal(err)
-	}
-	r.stopAmid(begun)
+	r, begun := amidRefold(t)
 	ruin(t, filepath.Join(r.root, begun.Generation))
-	s = r.open()
+	s := r.open()
 	r.run(s)
 	r.eventually("another one comes behind it", func() bool { j, err := s.Job("last"); return err == nil && j.ID != begun.ID })
 	if j := r.state(s, generations.Promoted); !j.Request.Refold || j.Report == nil {
@@ -108,18 +100,10 @@ func TestWhoseFileARefoldCannotRead(t *testing.T) {
 
 // A refold is not gone on with where the generation that it folds cannot be used any more.
 func TestARefoldIsGivenUpWithWhatItFolds(t *testing.T) {
-	r := newRig(t)
-	r.first()
-	r.madeBefore("g000001", map[string]int{"timeline": lately})
-	s := r.open()
-	begun := r.refolds(s)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r.stopAmid(begun)
+	r, begun := amidRefold(t)
 	ruin(t, filepath.Join(r.root, "g000001"))
 	said := r.noted()
-	s = r.open()
+	s := r.open()
 	if j, err := s.Job("last"); err != nil || j.ID != begun.ID || j.State != generations.Cancelled {
 		t.Errorf("the refold is %+v, %v", j, err)
 	}
@@ -128,6 +112,21 @@ func TestARefoldIsGivenUpWithWhatItFolds(t *testing.T) {
 	}
 	r.run(s)
 	r.caughtUp(s)
+}
+
+// amidRefold leaves g000001 serving and a refold of it under way, as a crash in its middle does.
+func amidRefold(t *testing.T) (*rig, generations.Job) {
+	t.Helper()
+	r := newRig(t)
+	r.first()
+	r.madeBefore("g000001", map[string]int{"timeline": lately})
+	s := r.open()
+	begun := r.refolds(s)
+	if err := s.Close(); err != nil { // it ends before Run: the job is under way
+		t.Fatal(err)
+	}
+	r.stopAmid(begun)
+	return r, begun
 }
 
 // refolds fails unless a start has begun a refold by itself.

@@ -103,13 +103,13 @@ func Open(o Options) (*Set, error) {
 		return nil, err
 	}
 	s.settleJob()
-	g, err := s.open(s.current.Serving, false)
+	g, err := s.open(s.current.Serving)
 	if unusable(err) {
 		name := s.nextName()
 		o.Logger.Warn("the projections cannot be used and are made anew from the log, in a directory beside them", slog.Any("error", err), slog.Any("old", s.path(s.current.Serving)), slog.Any("new", name))
 		s.current = current{Serving: name, Previous: s.current.Previous, Unsettled: true}
 		s.giveUpRefold()
-		g, err = s.open(name, false)
+		g, err = s.open(name)
 	}
 	if err != nil {
 		return nil, err

@@ -137,7 +137,7 @@ func (s *Set) Rollback(ctx context.Context) (from, to string, err error) {
 	case <-ctx.Done():
 		return "", "", ctx.Err()
 	}
-	g, err := s.open(c.Previous, false)
+	g, err := s.open(c.Previous)
 	if err != nil {
 		return "", "", fmt.Errorf("open the generation before this one: %w", err)
 	}

@@ -34,7 +34,7 @@ func (d *DB) NewTable() (*TableWriter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin a table of rows: %w", err)
 	}
-	w := sstable.NewWriter(&tableFile{file: f, buf: make([]byte, 0, fileBuffer)}, d.writing)
+	w := sstable.NewWriter(newTableFile(f), d.writing)
 	return &TableWriter{fs: d.fs, path: path, w: w}, nil
 }
 

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"bufio"
 	"errors"
 
 	"github.com/cockroachdb/pebble/v2/objstorage"
@@ -14,31 +15,22 @@ const fileBuffer = 256 << 10
 // tableFile is the file that a table is written to.
 type tableFile struct {
 	file vfs.File
-	buf  []byte
+	buf  *bufio.Writer
 }
 
 var _ objstorage.Writable = (*tableFile)(nil)
 
+func newTableFile(f vfs.File) *tableFile { return &tableFile{f, bufio.NewWriterSize(f, fileBuffer)} }
+
 // Write implements objstorage.Writable.
 func (t *tableFile) Write(p []byte) error {
-	if len(t.buf)+len(p) > cap(t.buf) {
-		if err := t.flush(); err != nil {
-			return err
-		}
-	}
-	t.buf = append(t.buf, p...)
-	return nil
-}
-
-func (t *tableFile) flush() error {
-	_, err := t.file.Write(t.buf)
-	t.buf = t.buf[:0]
+	_, err := t.buf.Write(p)
 	return err
 }
 
 // Finish implements objstorage.Writable.
 func (t *tableFile) Finish() error {
-	err := t.flush()
+	err := t.buf.Flush()
 	if err == nil {
 		err = t.file.Sync()
 	}
