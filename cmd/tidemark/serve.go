@@ -141,7 +141,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, hangups hangups) error {
 	set, err := generations.Open(generations.Options{
 		Root: filepath.Join(cfg.DataDir, "projections"), KV: kv.Options{CacheBytes: cfg.Memory.Cache, MemTableBytes: memTable, Log: logger.With(slog.Any("component", "projections"))},
 		Log: log, Definitions: definitions(sources), Now: a.now, Logger: logger.With(slog.Any("component", "projections")), Metrics: projections.NewMetrics(metrics),
-		Hub: hub, OnChange: generations.Policy(cfg.Rebuild.OnDefinitionChange), Room: room(cfg, a.now), Cores: rebuildCores, Aside: stepAside, Beside: a.spareThreads,
+		Hub: hub, OnChange: generations.Policy(cfg.Rebuild.OnDefinitionChange), Room: room(cfg, a.now), Cores: rebuildCores, Aside: stepAside, Beside: a.besideRebuild,
 		Fatal: func(path string, err error) { os.Exit(storeFailed(a.stderr, path, err)) },
 	})
 	if err != nil {

@@ -5,6 +5,12 @@ import "runtime"
 // spare is how many threads more than otherwise Go has while a rebuild computes.
 const spare = 2
 
+// besideRebuild makes the process ready to serve beside a rebuild that computes, until what it returns is called.
+func (a *app) besideRebuild() (over func()) {
+	noSpare, ownTurns := a.spareThreads(), shortTurns()
+	return func() { noSpare(); ownTurns() }
+}
+
 // spareThreads lets the kernel decide between a rebuild and those who are served, until what it returns is
 // called. Go itself looks for requests only when a thread has nothing else to do, or after ten
 // milliseconds: with a rebuild on one of two cores, and the collection of its garbage on the other, the slowest
