@@ -268,9 +268,34 @@ func TestRefoldAfterCrashes(t *testing.T) {
 	})
 }
 
+// linking keeps a power cut out of two operations under way: in MemFS they take the lock for reading twice that a clone
+// takes for writing, and a clone that comes in between waits for them for ever, as they for the clone.
+type linking struct {
+	*vfs.MemFS
+	mu sync.RWMutex
+}
+
+func (l *linking) Link(from, to string) error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.MemFS.Link(from, to)
+}
+
+func (l *linking) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.MemFS.ReuseForWrite(from, to, c)
+}
+
+func (l *linking) cut(how vfs.CrashCloneCfg) *vfs.MemFS {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.CrashClone(how)
+}
+
 // crash does a rebuild, and returns what a power cut at a drawn operation on the disk leaves there.
 func crash(t projectiontest.T, rng *rand.Rand, o rebuild.Options, run func(rebuild.Options) (rebuild.Result, error)) *vfs.MemFS {
-	disk := o.KV.FS.(*vfs.MemFS)
+	disk := &linking{MemFS: o.KV.FS.(*vfs.MemFS)}
 	var mu sync.Mutex
 	var clone *vfs.MemFS
 	left := rng.IntN(2 << rng.IntN(11))
@@ -278,7 +303,7 @@ func crash(t projectiontest.T, rng *rand.Rand, o rebuild.Options, run func(rebui
 		if clone == nil {
 			// All that was not synced is gone (a power cut) or still there (kill -9). In between Pebble
 			// itself counts on a file that is synced being in its directory before a later one.
-			clone = disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100 * rng.IntN(2), RNG: rng})
+			clone = disk.cut(vfs.CrashCloneCfg{UnsyncedDataPercent: 100 * rng.IntN(2), RNG: rng})
 		}
 	}
 	o.KV.FS = errorfs.Wrap(disk, errorfs.InjectorFunc(func(errorfs.Op) error {
