@@ -36,19 +36,24 @@ func shortTurns() (over func()) {
 func turns(ns uint64) {
 	for seen, more := map[int]bool{}, true; more; {
 		more = false
-		tasks, err := os.ReadDir("/proc/self/task")
-		if err != nil {
-			return
-		}
-		for _, task := range tasks {
-			tid, err := strconv.Atoi(task.Name())
-			if err != nil || seen[tid] {
-				continue
+		for _, tid := range threads() {
+			if !seen[tid] {
+				seen[tid], more = true, true
+				schedule(tid, func(a *unix.SchedAttr) { a.Runtime = ns })
 			}
-			seen[tid], more = true, true
-			schedule(tid, func(a *unix.SchedAttr) { a.Runtime = ns })
 		}
 	}
+}
+
+// threads returns the threads that the process has, none where it cannot be known.
+func threads() (tids []int) {
+	tasks, _ := os.ReadDir("/proc/self/task") // what cannot be read names none
+	for _, task := range tasks {
+		if tid, err := strconv.Atoi(task.Name()); err == nil {
+			tids = append(tids, tid)
+		}
+	}
+	return tids
 }
 
 // schedule changes how the kernel schedules a thread; 0 is the caller's. Where that is refused, or the

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +26,7 @@ func scheduled(t *testing.T, tid int) *unix.SchedAttr {
 // A goroutine that steps aside has a thread of its own, which the kernel knows to compute and has
 // its share of the processors, and which nobody else gets when it has ended.
 func TestStepAside(t *testing.T) {
+	nice := scheduled(t, os.Getpid()).Nice
 	tids, end, ended := make(chan int), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -39,7 +38,7 @@ func TestStepAside(t *testing.T) {
 		}
 	}()
 	aside := <-tids
-	if attr := scheduled(t, aside); attr.Policy != unix.SCHED_BATCH || attr.Nice != 0 {
+	if attr := scheduled(t, aside); attr.Policy != unix.SCHED_BATCH || attr.Nice != nice {
 		t.Errorf("it is scheduled as %+v", attr)
 	}
 	close(end)
@@ -67,13 +66,28 @@ func TestShortTurns(t *testing.T) {
 		t.Fatalf("turns are %v long before", time.Duration(own))
 	}
 	over := shortTurns()
-	for _, tid := range threads(t) {
+	up, end := make(chan struct{}), make(chan struct{})
+	defer close(end)
+	before := len(threads())
+	for range before + 1 { // more than there are threads for
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			up <- struct{}{}
+			<-end
+		}()
+		<-up
+	}
+	if now := len(threads()); now <= before {
+		t.Fatalf("there are %d threads, as %d before", now, before)
+	}
+	for _, tid := range threads() {
 		if attr := scheduled(t, tid); attr != nil && attr.Runtime != uint64(turn) {
 			t.Errorf("thread %d has turns of %v", tid, time.Duration(attr.Runtime))
 		}
 	}
 	over()
-	for _, tid := range threads(t) {
+	for _, tid := range threads() {
 		if attr := scheduled(t, tid); attr != nil && attr.Runtime != own {
 			t.Errorf("afterwards thread %d has turns of %v, want %v", tid, time.Duration(attr.Runtime), time.Duration(own))
 		}
@@ -87,20 +101,4 @@ func knowsTurns(release string) bool {
 		return false
 	}
 	return major > 6 || major == 6 && minor >= 12
-}
-
-func threads(t *testing.T) (tids []int) {
-	t.Helper()
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, task := range tasks {
-		tid, err := strconv.Atoi(strings.TrimSpace(task.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		tids = append(tids, tid)
-	}
-	return tids
 }
