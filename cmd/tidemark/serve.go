@@ -137,11 +137,11 @@ func (a *app) serve(ctx context.Context, f *serveFlags, hangups hangups) error {
 	// Projections: what the log says, in Pebble. A damaged directory is left
 	// alone, and a new one is filled from the log beside it; with changed definitions
 	// the old one serves while a new one is made.
-	hub := projections.NewHub(0)
+	hub, served := projections.NewHub(0), newServed(a.now)
 	set, err := generations.Open(generations.Options{
 		Root: filepath.Join(cfg.DataDir, "projections"), KV: kv.Options{CacheBytes: cfg.Memory.Cache, MemTableBytes: memTable, Log: logger.With(slog.Any("component", "projections"))},
 		Log: log, Definitions: definitions(sources), Now: a.now, Logger: logger.With(slog.Any("component", "projections")), Metrics: projections.NewMetrics(metrics),
-		Hub: hub, OnChange: generations.Policy(cfg.Rebuild.OnDefinitionChange), Room: room(cfg, a.now), Cores: rebuildCores, Aside: stepAside, Beside: a.besideRebuild,
+		Hub: hub, OnChange: generations.Policy(cfg.Rebuild.OnDefinitionChange), Room: room(cfg, a.now), Cores: rebuildCores, Aside: stepAside, Rest: served.rest, Beside: a.besideRebuild,
 		Fatal: func(path string, err error) { os.Exit(storeFailed(a.stderr, path, err)) },
 	})
 	if err != nil {
@@ -208,7 +208,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, hangups hangups) error {
 		if err != nil {
 			return listenFailed(err, at.address, servers)
 		}
-		servers = append(servers, &listening{l.Addr(), bound.Listen(l), ingest.NewServer(at.handler, ingest.Timeouts{}, logger.With(slog.Any("component", "http")))})
+		servers = append(servers, &listening{l.Addr(), bound.Listen(l), ingest.NewServer(served.note(at.handler), ingest.Timeouts{}, logger.With(slog.Any("component", "http")))})
 	}
 
 	again.set, again.ingest = set, in

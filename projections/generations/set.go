@@ -44,6 +44,8 @@ type Options struct {
 	Cores int
 	// Aside, if not nil, is called by each goroutine that a rebuild computes in: see rebuild.Options.
 	Aside func()
+	// Rest, if not nil, is where its goroutines wait while others are to have the processors: see rebuild.Options.
+	Rest func()
 	// Beside, if not nil, is called when a rebuild begins to compute, on Cores, and what it
 	// returned when that is over.
 	Beside func() (over func())

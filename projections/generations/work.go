@@ -154,11 +154,9 @@ func (s *Set) build(ctx context.Context, j Job) (*rebuild.Written, error) {
 	s.mu.Lock()
 	by := s.jobBy
 	s.mu.Unlock()
-	o := rebuild.Options{
-		Dir: s.path(j.Generation), KV: s.o.KV, Log: s.o.Log, Definitions: by,
-		Gate: s.gate, Progress: func(p rebuild.Progress) { s.progress(j.ID, p) }, Now: s.o.Now,
-		Workers: s.o.Cores, Cores: s.o.Cores, Aside: s.o.Aside, Sum: j.Request.Verify,
-	}
+	o := s.besideServing()
+	o.Dir, o.KV, o.Log, o.Definitions, o.Sum = s.path(j.Generation), s.o.KV, s.o.Log, by, j.Request.Verify
+	o.Gate, o.Progress = s.gate, func(p rebuild.Progress) { s.progress(j.ID, p) }
 	if err := s.marked(j.Generation); err != nil {
 		return nil, err
 	}
@@ -183,6 +181,11 @@ func (s *Set) build(ctx context.Context, j Job) (*rebuild.Written, error) {
 		}
 	})
 	return written, err
+}
+
+// besideServing is how a rebuild computes here.
+func (s *Set) besideServing() rebuild.Options {
+	return rebuild.Options{Workers: s.o.Cores, Cores: s.o.Cores, Aside: s.o.Aside, Rest: s.o.Rest, Now: s.o.Now}
 }
 
 // refold makes the directory from a copy of the serving generation. Rows that cannot be read are the serving one's; a
@@ -249,7 +252,7 @@ func (s *Set) readable(ctx context.Context, g *generation) error {
 	if err != nil {
 		return err
 	}
-	_, err = rebuild.DigestOn(ctx, v, s.o.Cores, s.o.Aside)
+	_, err = rebuild.DigestBeside(ctx, v, s.besideServing())
 	return errors.Join(err, v.Close())
 }
 
@@ -357,13 +360,13 @@ func (s *Set) report(ctx context.Context, j Job, g *generation, old, view *proje
 // verify holds the serving generation to the scratch one. That is as it was written, unless it had to catch
 // up; where the two differ it is read all the same, so that no difference is found but in rows that are there.
 func (s *Set) verify(ctx context.Context, serving, scratch *projections.View, written *rebuild.Written) (*Verified, error) {
-	a, err := rebuild.DigestOn(ctx, serving, s.o.Cores, s.o.Aside)
+	a, err := rebuild.DigestBeside(ctx, serving, s.besideServing())
 	if err != nil {
 		return nil, err
 	}
 	b, known := written.Digest(scratch)
 	if !known || a.SHA256 != b.SHA256 {
-		if b, err = rebuild.DigestOn(ctx, scratch, s.o.Cores, s.o.Aside); err != nil {
+		if b, err = rebuild.DigestBeside(ctx, scratch, s.besideServing()); err != nil {
 			return nil, err
 		}
 	}

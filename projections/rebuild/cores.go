@@ -1,17 +1,22 @@
 package rebuild
 
+import "time"
+
 // cores bounds how many goroutines of a rebuild compute at a time, so that a process that serves
 // beside it has a core left: a request never waits until one of them has used up its turn. Each takes a
 // core for a piece of work that waits for no other of them, and gives it back. A nil cores bounds nothing.
 type cores struct {
 	free  chan struct{} // nil for no bound
 	aside func()
+	rest  func()
+	now   func() time.Time
 }
 
-func newCores(n int, aside func()) *cores {
-	c := &cores{aside: aside}
-	if n > 0 {
-		c.free = make(chan struct{}, n)
+// newCores returns those that the options say.
+func newCores(o *Options) *cores {
+	c := &cores{aside: o.Aside, rest: o.Rest, now: o.Now}
+	if o.Cores > 0 {
+		c.free = make(chan struct{}, o.Cores)
 	}
 	return c
 }

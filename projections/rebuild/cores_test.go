@@ -4,7 +4,7 @@ import "testing"
 
 func TestCoresBoundAndAreJoined(t *testing.T) {
 	joined := 0
-	c := newCores(2, func() { joined++ })
+	c := newCores(&Options{Cores: 2, Aside: func() { joined++ }})
 	c.join()
 	c.take()
 	c.take()
@@ -18,7 +18,7 @@ func TestCoresBoundAndAreJoined(t *testing.T) {
 	if joined != 1 {
 		t.Errorf("aside was called %d times", joined)
 	}
-	for _, c := range []*cores{nil, newCores(0, nil)} {
+	for _, c := range []*cores{nil, newCores(&Options{})} {
 		c.join()
 		for range 10 {
 			c.take() // of no bound

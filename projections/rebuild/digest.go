@@ -54,18 +54,19 @@ func stretches() []stretch {
 
 // Digest sums up a directory. It reads every row, on all cores.
 func Digest(ctx context.Context, v *projections.View) (Sum, error) {
-	return DigestOn(ctx, v, runtime.GOMAXPROCS(0), nil)
+	return DigestBeside(ctx, v, Options{Cores: runtime.GOMAXPROCS(0)})
 }
 
-// DigestOn is Digest on so many cores at the most, by goroutines that each call aside first, if it is not nil.
-func DigestOn(ctx context.Context, v *projections.View, cores int, aside func()) (Sum, error) {
-	all, found, on := stretches(), newRowSums(), newCores(0, aside)
+// DigestBeside is Digest beside those who are served, as Cores, Aside, Rest and Now of the options say; nothing else of them counts.
+func DigestBeside(ctx context.Context, v *projections.View, o Options) (Sum, error) {
+	o = o.withDefaults()
+	all, found := stretches(), newRowSums()
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(cores)
+	group.SetLimit(max(1, o.Cores))
 	for i, s := range all {
 		group.Go(func() (err error) {
-			on.join()
-			found.sum[i], found.rows[i], err = s.sum(ctx, v.Rows())
+			o.cores.join()
+			found.sum[i], found.rows[i], err = s.sum(ctx, v.Rows(), o.cores.turn())
 			return err
 		})
 	}
@@ -111,13 +112,14 @@ func addStats(h hash.Hash, s projections.Stats) {
 }
 
 // sum sums the rows up.
-func (s stretch) sum(ctx context.Context, r kv.Reader) (sum, rows uint64, err error) {
+func (s stretch) sum(ctx context.Context, r kv.Reader, t *turn) (sum, rows uint64, err error) {
 	it, err := r.Iter(s.lower, s.upper)
 	if err != nil {
 		return 0, 0, err
 	}
 	for ok := it.First(); ok; ok = it.Next() {
 		sum += rowSum(it.Key(), it.Value())
+		t.step(1)
 		if rows++; rows&0x3ff == 0 && ctx.Err() != nil {
 			return 0, rows, errors.Join(ctx.Err(), it.Close())
 		}

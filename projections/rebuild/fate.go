@@ -29,6 +29,7 @@ type fates struct {
 	group, earlier projections.GroupFates
 	key, value     []byte
 	touched        uint64
+	turn           *turn
 }
 
 // parcel decides the fates of a parcel's groups and calls cut after each that fills the chunk.
@@ -39,6 +40,7 @@ func (f *fates) parcel(p *parcel, full func() bool, cut func() error) error {
 		if err := f.decide(p, g, from); err != nil {
 			return err
 		}
+		f.turn.step(g.end - from)
 		from = g.end
 		if full() {
 			if err := cut(); err != nil {

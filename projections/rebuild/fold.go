@@ -79,10 +79,11 @@ type folder struct {
 	inRange counted // of the range at hand
 	total   counted
 	told    uint64 // of inRange.Entries
+	turn    *turn
 }
 
 func newFolder(ctx context.Context, o *Options, db *kv.DB, written *Written, m *meter) *folder {
-	f := &folder{ctx: ctx, options: o, db: db, meter: m, total: newCounted(), written: written, replaced: newRowSums()}
+	f := &folder{ctx: ctx, options: o, db: db, meter: m, total: newCounted(), written: written, replaced: newRowSums(), turn: o.cores.turn()}
 	f.fold.Emit = func(key, value []byte) error {
 		f.nodes.add(key, value)
 		return nil
@@ -215,6 +216,7 @@ func (f *folder) add(s *streams, conn timeline.Conn, k timeline.Key) error {
 		}
 	}
 	f.setters.add(&f.entry, row)
+	f.turn.step(1)
 	if f.told++; f.told&0xfff == 0 {
 		f.tell()
 		if err := first(f.options.Gate(f.ctx), f.takeInIfFull()); err != nil {

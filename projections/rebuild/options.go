@@ -42,6 +42,9 @@ type Options struct {
 	// Aside, if not nil, is called by each goroutine that computes, before it begins. It may keep the goroutine's
 	// thread for it and have the system run others first.
 	Aside func()
+	// Rest, if not nil, is called by each goroutine that computes, whenever it has done so for a Stint, and may wait
+	// for as long as others are to have the processors. Its core is not given to another meanwhile. It needs Now.
+	Rest func()
 	// ChunkEvents and ChunkBytes bound what is taken in at a time, and so the
 	// memory: two chunks are in the making at a time. 0 for 256 Ki events and 32 MiB of rows.
 	ChunkEvents, ChunkBytes int
@@ -61,7 +64,7 @@ type Options struct {
 	// Now is the clock of Progress.Rate and Result.Took; nil leaves them 0.
 	Now func() time.Time
 
-	cores *cores // as Cores and Aside say
+	cores *cores // as Cores, Aside and Rest say
 }
 
 // Phase is a part of a rebuild.
@@ -123,7 +126,10 @@ func (o Options) withDefaults() Options {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	o.cores = newCores(o.Cores, o.Aside)
+	if o.Now == nil {
+		o.Now, o.Rest = func() time.Time { return time.Time{} }, nil
+	}
+	o.cores = newCores(&o)
 	if o.ChunkEvents <= 0 {
 		o.ChunkEvents = defaultChunkEvents
 	}
@@ -142,9 +148,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
-	}
-	if o.Now == nil {
-		o.Now = func() time.Time { return time.Time{} }
 	}
 	return o
 }

@@ -87,13 +87,14 @@ func (p *parcel) take(g *eventstore.Group, keepsHeaders map[string]bool) {
 }
 
 // observe maps the events.
-func (p *parcel) observe(o *projections.Observer) {
+func (p *parcel) observe(o *projections.Observer, t *turn) {
 	from := 0
 	for _, g := range p.groups {
 		for i := from; i < g.end; i++ {
 			if p.err = p.observeOne(o, &p.events[i], g.position, uint32(i-from)); p.err != nil {
 				return
 			}
+			t.step(1)
 		}
 		from = g.end
 	}

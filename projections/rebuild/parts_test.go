@@ -77,10 +77,10 @@ func TestSpread(t *testing.T) {
 		}
 		before := slices.Clone(list)
 		var b buckets[placed]
-		b.spread(list, rapid.IntRange(1, 40).Draw(t, "bucket"), func(p *placed) *[16]byte { return (*[16]byte)(&p.conn) })
+		b.spread(list, rapid.IntRange(1, 40).Draw(t, "bucket"), nil, func(p *placed) *[16]byte { return (*[16]byte)(&p.conn) })
 		low, high := b.halves()
-		low.sort(comparePlaced)
-		high.sort(comparePlaced)
+		low.sort(nil, comparePlaced)
+		high.sort(nil, comparePlaced)
 		out := slices.Concat(low.list, high.list)
 		if !slices.Equal(list, before) {
 			t.Fatal("the list has changed")

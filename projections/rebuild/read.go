@@ -44,7 +44,7 @@ func (p *pipeline) read(ctx context.Context, o *Options, meter *meter, after, to
 	if err != nil {
 		return err
 	}
-	r := reader{pipeline: p, options: o, meter: meter, cursor: cursor, keeps: keepsHeaders(o), at: after, to: to}
+	r := reader{pipeline: p, options: o, meter: meter, cursor: cursor, turn: o.cores.turn(), keeps: keepsHeaders(o), at: after, to: to}
 	return errors.Join(r.run(ctx), cursor.Close())
 }
 
@@ -53,6 +53,7 @@ type reader struct {
 	options *Options
 	meter   *meter
 	cursor  eventstore.Cursor
+	turn    *turn
 	keeps   map[string]bool
 	at, to  uint64
 }
@@ -95,6 +96,7 @@ func (r *reader) fill(ctx context.Context, p *parcel) error {
 			defer r.options.cores.give()
 		}
 		p.take(&g, r.keeps)
+		r.turn.step(len(g.Events)/2 + 1)
 		r.at = uint64(g.Position)
 		if r.cursor.Buffered() == 0 {
 			return nil
@@ -141,7 +143,7 @@ func keepsHeaders(o *Options) map[string]bool {
 
 // observe maps parcels until there are no more.
 func (p *pipeline) observe(ctx context.Context, o *Options) error {
-	observer := projections.NewObserver(o.Definitions)
+	observer, turn := projections.NewObserver(o.Definitions), o.cores.turn()
 	for {
 		select {
 		case parcel, more := <-p.work:
@@ -149,7 +151,7 @@ func (p *pipeline) observe(ctx context.Context, o *Options) error {
 				return nil
 			}
 			o.cores.take()
-			parcel.observe(observer)
+			parcel.observe(observer, turn)
 			o.cores.give()
 			parcel.ready <- struct{}{}
 		case <-ctx.Done():

@@ -17,7 +17,7 @@ func scan(ctx context.Context, o *Options, db *kv.DB, gen projections.Generation
 	s := scanner{
 		options: o, meter: meter, to: to, pipeline: newPipeline(o.Workers), full: make(chan *chunk),
 		fates: fates{
-			db: db.Reader, gen: gen, latest: map[timeline.Conn]uint32{},
+			db: db.Reader, gen: gen, turn: o.cores.turn(), latest: map[timeline.Conn]uint32{},
 			current: newChunk(o.ChunkEvents, o.ChunkBytes), before: newChunk(o.ChunkEvents, o.ChunkBytes),
 		},
 	}

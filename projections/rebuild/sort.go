@@ -13,9 +13,12 @@ type buckets[T any] struct {
 	ends []uint32 // where each bucket ends in list
 }
 
+// spreadStep is how many elements spread moves in the time that a step takes elsewhere.
+const spreadStep = 16
+
 // spread fills b with a copy of list. Hashes are even, so one pass does most of
 // what sorting has to do: what is left are buckets of about size elements. The list itself stays as it is.
-func (b *buckets[T]) spread(list []T, size int, hash func(*T) *[16]byte) {
+func (b *buckets[T]) spread(list []T, size int, t *turn, hash func(*T) *[16]byte) {
 	width := min(16, bits.Len(uint(len(list)/size)))
 	bucketOf := func(e *T) uint64 { return binary.BigEndian.Uint64(hash(e)[:]) >> (64 - width) }
 	b.ends = slices.Grow(b.ends[:0], 1<<width)[:1<<width]
@@ -31,6 +34,9 @@ func (b *buckets[T]) spread(list []T, size int, hash func(*T) *[16]byte) {
 	// From here on an end is where the bucket's next element goes.
 	b.list = slices.Grow(b.list[:0], cap(list))[:len(list)] // the next one may be longer
 	for i := range list {
+		if i%spreadStep == 0 {
+			t.step(1)
+		}
 		at := &b.ends[bucketOf(&list[i])]
 		b.list[*at] = list[i]
 		*at++
@@ -53,11 +59,12 @@ func (b *buckets[T]) halves() (low, high buckets[T]) {
 }
 
 // sort puts the list in order.
-func (b *buckets[T]) sort(compare func(a, b T) int) {
+func (b *buckets[T]) sort(t *turn, compare func(a, b T) int) {
 	from := uint32(0)
 	for _, to := range b.ends {
 		if to-from > 1 {
 			slices.SortFunc(b.list[from:to], compare)
+			t.step(int(to-from) / 4)
 		}
 		from = to
 	}

@@ -32,7 +32,7 @@ func (w *writer) write(ctx context.Context, c *chunk) error {
 	t := newTables(w.db, w.cores, w.written)
 	// Timelines are most of the work: two halves, so that two cores are done at the same time.
 	w.cores.take()
-	w.placed.spread(c.placed, 32, func(p *placed) *[16]byte { return (*[16]byte)(&p.conn) })
+	w.placed.spread(c.placed, 32, w.cores.turn(), func(p *placed) *[16]byte { return (*[16]byte)(&p.conn) })
 	w.cores.give()
 	low, high := w.placed.halves()
 	for _, half := range []*buckets[placed]{&low, &high} {
@@ -42,7 +42,7 @@ func (w *writer) write(ctx context.Context, c *chunk) error {
 		if err := to.Set(metaKey, meta); err != nil {
 			return err
 		}
-		w.first.spread(c.first, 8, func(f *firstDelivery) *[16]byte { return &f.hash })
+		w.first.spread(c.first, 8, to.turn, func(f *firstDelivery) *[16]byte { return &f.hash })
 		return writeFirst(to, &w.first)
 	})
 	for _, r := range []*rows{&c.groups, &c.names, &c.quarantine, &c.received, &c.deliveries} {
@@ -52,7 +52,7 @@ func (w *writer) write(ctx context.Context, c *chunk) error {
 }
 
 func writeFirst(to *table, all *buckets[firstDelivery]) error {
-	all.sort(compareFirst)
+	all.sort(to.turn, compareFirst)
 	var key, value []byte
 	for i := range all.list {
 		f := &all.list[i]
@@ -72,7 +72,7 @@ const ahead = 16
 // more memory than a cache holds, so some are fetched in one go: then the core waits
 // for them side by side, and not for one after the other.
 func writeEntries(to *table, all *buckets[placed], buf []byte) error {
-	all.sort(comparePlaced)
+	all.sort(to.turn, comparePlaced)
 	var key []byte
 	touched := byte(0)
 	for i := range all.list {
@@ -108,10 +108,12 @@ type tables struct {
 type table struct {
 	*kv.TableWriter
 	sums *rowSums
+	turn *turn
 }
 
 // Set writes a row.
 func (t *table) Set(key, value []byte) error {
+	t.turn.step(1)
 	if t.sums != nil {
 		t.sums.add(key, value)
 	}
@@ -137,7 +139,7 @@ func (t *tables) add(any bool, write func(*table) error) {
 		if err != nil {
 			return err
 		}
-		to := &table{TableWriter: w}
+		to := &table{TableWriter: w, turn: t.cores.turn()}
 		if t.written != nil {
 			to.sums = newRowSums()
 		}

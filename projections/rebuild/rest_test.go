@@ -1,0 +1,72 @@
+package rebuild_test
+
+import (
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tidemark-dev/tidemark/projections/projectiontest"
+	"github.com/tidemark-dev/tidemark/projections/rebuild"
+)
+
+// ticking is a clock by which each look at it takes as long.
+func ticking(each time.Duration) func() time.Time {
+	var looks atomic.Int64
+	return func() time.Time { return time.Unix(0, looks.Add(1)*int64(each)) }
+}
+
+// A rebuild that rests makes the same generation, rests in every part of its work, and on one core is wholly at rest
+// while one of its goroutines is.
+func TestRest(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	s := projectiontest.Messy
+	s.Events = 3000
+	d := draw(t, rng, s, 16)
+	defer d.live.Close()
+	fs := vfs.NewMem()
+	o := small(fs, "gen-2", d.log, d.definitions, 700)
+	var phase atomic.Value
+	phase.Store(rebuild.Scan)
+	var resting, scans, folds, digests atomic.Int64
+	o.Cores, o.Now = 1, ticking(100*time.Microsecond)
+	o.Progress = func(p rebuild.Progress) { phase.Store(p.Phase) }
+	o.Rest = func() {
+		if resting.Add(1) != 1 {
+			t.Error("two goroutines rest at a time: somebody computed while one did")
+		}
+		if phase.Load() == rebuild.Scan {
+			scans.Add(1)
+		} else {
+			folds.Add(1)
+		}
+		resting.Add(-1)
+	}
+	if _, err := rebuild.Build(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	same(t, fs, "gen-2", &d)
+	if scans.Load() < 20 || folds.Load() < 5 {
+		t.Errorf("it rested %d times in the scan and %d times afterwards", scans.Load(), folds.Load())
+	}
+
+	db := open(t, fs, "gen-2")
+	defer db.Close()
+	v := view(t, db)
+	defer v.Close()
+	want, err := rebuild.Digest(t.Context(), v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := rebuild.DigestBeside(t.Context(), v, rebuild.Options{
+		Cores: 2, Now: ticking(100 * time.Microsecond), Rest: func() { digests.Add(1) },
+	})
+	if err != nil || got.SHA256 != want.SHA256 || got.Rows != want.Rows {
+		t.Errorf("a digest that rests is %+v, %v; want %+v", got, err, want)
+	}
+	if digests.Load() < 5 {
+		t.Errorf("a digest of %d rows rested %d times", want.Rows, digests.Load())
+	}
+}
