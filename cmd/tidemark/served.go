@@ -25,16 +25,19 @@ func newServed(now func() time.Time) *served {
 	return &served{now: now, sleep: time.Sleep, start: now()}
 }
 
-// note takes note of each request before it is served.
+// note takes note of each request, when it comes and when it is answered.
 func (s *served) note(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.until.Store(int64(s.now().Sub(s.start) + lull))
+		s.touch()
 		next.ServeHTTP(w, r)
+		s.touch()
 	})
 }
 
-// rest waits for as long as a goroutine of a rebuild has worked, if somebody was served just now. Go's timers make a
-// millisecond of that, so a rebuild then has about a third of the core that it computes on.
+func (s *served) touch() { s.until.Store(int64(s.now().Sub(s.start) + lull)) }
+
+// rest waits, if somebody was served just now, for as long as a goroutine of a rebuild goes on at a time. Go's timers make a
+// millisecond of that, so a rebuild then takes about three times as long.
 func (s *served) rest() {
 	if int64(s.now().Sub(s.start)) < s.until.Load() {
 		s.sleep(rebuild.Stint)

@@ -162,7 +162,7 @@ func count(ctx context.Context, o *Options, r kv.Reader, last uint64, found *cou
 			o.cores.join()
 			o.cores.take()
 			defer o.cores.give()
-			counts[i], err = countGroups(ctx, r, part[0], part[1], meter)
+			counts[i], err = countGroups(ctx, r, part[0], part[1], meter, o.cores.turn())
 			return err
 		})
 	}

@@ -84,13 +84,14 @@ func groupParts(last uint64, n int) (parts [][2]uint64) {
 
 // countGroups reads the rows of groups from position from to to and counts what
 // they say. There has to be one for each.
-func countGroups(ctx context.Context, r kv.Reader, from, to uint64, m *meter) (counted, error) {
+func countGroups(ctx context.Context, r kv.Reader, from, to uint64, m *meter, t *turn) (counted, error) {
 	var c counted
 	it, err := r.Iter(projections.GroupKey(nil, from), projections.GroupKey(nil, to+1))
 	if err != nil {
 		return c, err
 	}
 	for ok := it.First(); ok; ok = it.Next() {
+		t.step(1)
 		position, err := projections.CountFates(it.Key(), it.Value(), &c.fates)
 		if err == nil && position != from+c.positions {
 			err = fmt.Errorf("%w: there is no row for position %d", ErrIncomplete, from+c.positions)

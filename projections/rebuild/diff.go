@@ -50,7 +50,8 @@ type FacetChange struct {
 
 // Diff compares what two generations say of every connection and calls fn for
 // each that differs, ordered by source and id. It needs memory for one connection, whatever
-// their number. Both views have to stand at one position. The Change is fn's to keep; an
+// their number. What differs between events of one instant and shows in no state, at no time, and in no count or
+// duration is no difference here; a verification finds it. Both views have to stand at one position. The Change is fn's to keep; an
 // error of fn ends the comparison and is returned.
 func Diff(ctx context.Context, old, new *projections.View, fn func(*Change) error) (Report, error) {
 	a, b := old.Checkpoint(), new.Checkpoint()

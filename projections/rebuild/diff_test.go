@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
@@ -64,9 +65,10 @@ func expect(d *drawn) map[string]expected {
 	all := map[string]expected{}
 	for name, events := range d.oracle.Connections {
 		source, id, _ := strings.Cut(name, "\x00")
-		right := projectiontest.Fold(source, id, events, projectiontest.When{})
+		right, sorted := projectiontest.Fold(source, id, events, projectiontest.When{}), projectiontest.Sorted(events)
+		rightly := connectivity(sorted)
 		e := expected{facets: map[string][2]string{}}
-		for _, ev := range projectiontest.Sorted(events) {
+		for _, ev := range sorted {
 			if ev.Type == "connection.offline" {
 				if e.first == "" {
 					e.first = ev.Event.ID.String()
@@ -77,6 +79,7 @@ func expect(d *drawn) map[string]expected {
 		if e.first == "" {
 			continue
 		}
+		wrongly := connectivity(sorted)
 		wrong := projectiontest.Fold(source, id, events, projectiontest.When{})
 		for _, ev := range events {
 			if ev.Type == "connection.offline" {
@@ -91,9 +94,41 @@ func expect(d *drawn) map[string]expected {
 		if wrong["health"] != right["health"] {
 			e.facets["health"] = [2]string{fmt.Sprint(wrong["health"]), fmt.Sprint(right["health"])}
 		}
-		all[name] = e
+		// What lies between events of one instant holds at none: where all else is the same, so is all that anybody can ask for.
+		if len(e.facets) > 0 || !reflect.DeepEqual(wrongly, rightly) {
+			all[name] = e
+		}
 	}
 	return all
+}
+
+// past is all that a connection's row says of the past of connectivity.
+type past struct {
+	sets, runs         int
+	first, last, since string // values, and the event since which the last one holds
+	held               map[string]time.Duration
+}
+
+func connectivity(sorted []*projectiontest.Observed) past {
+	p := past{held: map[string]time.Duration{}}
+	var at time.Time
+	for _, ev := range sorted {
+		v := ev.Sets["connectivity"]
+		if v == "" {
+			continue
+		}
+		if p.sets++; p.sets == 1 {
+			p.first = v
+		} else if d := ev.Effective.Sub(at); d > 0 {
+			p.held[p.last] += d
+		}
+		if v != p.last {
+			p.runs++
+			p.since = ev.Event.ID.String()
+		}
+		p.last, at = v, ev.Effective
+	}
+	return p
 }
 
 // A planted bug is reported for exactly those connections, facets and events

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash"
 	"maps"
-	"runtime"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -54,7 +53,7 @@ func stretches() []stretch {
 
 // Digest sums up a directory. It reads every row, on all cores.
 func Digest(ctx context.Context, v *projections.View) (Sum, error) {
-	return DigestBeside(ctx, v, Options{Cores: runtime.GOMAXPROCS(0)})
+	return DigestBeside(ctx, v, Options{})
 }
 
 // DigestBeside is Digest beside those who are served, as Cores, Aside, Rest and Now of the options say; nothing else of them counts.
@@ -62,7 +61,9 @@ func DigestBeside(ctx context.Context, v *projections.View, o Options) (Sum, err
 	o = o.withDefaults()
 	all, found := stretches(), newRowSums()
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(max(1, o.Cores))
+	if group.SetLimit(o.Workers); o.Cores > 0 {
+		group.SetLimit(o.Cores)
+	}
 	for i, s := range all {
 		group.Go(func() (err error) {
 			o.cores.join()

@@ -198,6 +198,7 @@ func (f *fates) restore() error {
 			return fmt.Errorf("%w: row of a delivery id", kv.ErrDamaged)
 		}
 		f.seen.add((*[16]byte)(key[1:]))
+		f.turn.step(1)
 		return nil
 	})
 	if err != nil {
@@ -216,6 +217,7 @@ func (f *fates) restore() error {
 		f.latest[conn] = uint32(len(f.times))
 		f.times = append(f.times, key.Effective)
 		f.key = timeline.EntryKey(f.key[:0], conn, timeline.Key{Effective: math.MinInt64})
+		f.turn.step(1)
 		ok = it.SeekLT(f.key)
 	}
 	return it.Close()

@@ -42,8 +42,8 @@ type Options struct {
 	// Aside, if not nil, is called by each goroutine that computes, before it begins. It may keep the goroutine's
 	// thread for it and have the system run others first.
 	Aside func()
-	// Rest, if not nil, is called by each goroutine that computes, whenever it has done so for a Stint, and may wait
-	// for as long as others are to have the processors. Its core is not given to another meanwhile. It needs Now.
+	// Rest, if not nil, is called by each goroutine that computes, between rows and events, once a Stint has passed since its last
+	// rest, and may wait for as long as others are to have the processors. Its core is not given to another meanwhile.
 	Rest func()
 	// ChunkEvents and ChunkBytes bound what is taken in at a time, and so the
 	// memory: two chunks are in the making at a time. 0 for 256 Ki events and 32 MiB of rows.
@@ -61,7 +61,7 @@ type Options struct {
 	Gate func(context.Context) error
 	// Progress, if not nil, is told how far it has come, several times a second. It must not wait.
 	Progress func(Progress)
-	// Now is the clock of Progress.Rate and Result.Took; nil leaves them 0.
+	// Now is the clock of Progress.Rate, Result.Took and Rest; nil leaves the two 0, and nobody rests.
 	Now func() time.Time
 
 	cores *cores // as Cores, Aside and Rest say

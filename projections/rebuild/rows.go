@@ -40,9 +40,6 @@ func headOf(key []byte) uint64 {
 func (r *rows) keyOf(e row) []byte   { return r.buf[e.at : e.at+int(e.key)] }
 func (r *rows) valueOf(e row) []byte { return r.buf[e.at+int(e.key) : e.at+int(e.key+e.value)] }
 
-// comparedStep is how many rows write compares in the time that a step takes elsewhere.
-const comparedStep = 64
-
 // write sorts the rows and writes them to a table.
 func (r *rows) write(t *table) error {
 	compared := 0

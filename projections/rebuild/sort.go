@@ -13,8 +13,11 @@ type buckets[T any] struct {
 	ends []uint32 // where each bucket ends in list
 }
 
-// spreadStep is how many elements spread moves in the time that a step takes elsewhere.
-const spreadStep = 16
+// How many elements are moved, and how many are compared, in the time that a step takes elsewhere.
+const (
+	spreadStep   = 16
+	comparedStep = 64
+)
 
 // spread fills b with a copy of list. Hashes are even, so one pass does most of
 // what sorting has to do: what is left are buckets of about size elements. The list itself stays as it is.
@@ -60,11 +63,15 @@ func (b *buckets[T]) halves() (low, high buckets[T]) {
 
 // sort puts the list in order.
 func (b *buckets[T]) sort(t *turn, compare func(a, b T) int) {
-	from := uint32(0)
+	from, compared := uint32(0), 0
 	for _, to := range b.ends {
 		if to-from > 1 {
-			slices.SortFunc(b.list[from:to], compare)
-			t.step(int(to-from) / 4)
+			slices.SortFunc(b.list[from:to], func(a, b T) int {
+				if compared++; compared%comparedStep == 0 {
+					t.step(1)
+				}
+				return compare(a, b)
+			})
 		}
 		from = to
 	}

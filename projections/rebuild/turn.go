@@ -2,13 +2,13 @@ package rebuild
 
 import "time"
 
-// Stint is how long a goroutine of a rebuild computes before it is to rest.
+// Stint is how long a goroutine of a rebuild goes on before it is to rest.
 const Stint = 500 * time.Microsecond
 
 // glance is how many steps lie between two looks at the clock: some ten microseconds.
 const glance = 16
 
-// turn is what a goroutine has computed since it last rested. A nil turn never rests.
+// turn is how long a goroutine has gone on since it last rested. A nil turn never rests.
 type turn struct {
 	cores *cores
 	steps int
@@ -24,8 +24,8 @@ func (c *cores) turn() *turn {
 }
 
 // step is called between pieces of work, of which n, each about a row or an event, are done. It may rest, with the
-// core that the goroutine has, so that nobody else of the rebuild computes in its place. What the goroutine waited
-// for meanwhile counts as work: who does not know better rests once too often.
+// core that the goroutine has, so that nobody else of the rebuild computes in its place. A core that was waited for
+// counts as if it had been had: where several take turns on one, somebody rests for each quarter of a millisecond that they compute.
 func (t *turn) step(n int) {
 	if t == nil {
 		return

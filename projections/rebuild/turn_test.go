@@ -5,14 +5,19 @@ import (
 	"time"
 )
 
-// Who computes rests once it has done so for a stint, however long the steps were.
+// Who computes rests once it has done so for a stint, however long the steps were, and keeps the core so that nobody
+// computes in its place.
 func TestTurn(t *testing.T) {
 	var clock time.Time
 	rests := 0
-	c := newCores(&Options{Now: func() time.Time { return clock }, Rest: func() {
-		rests++
+	var c *cores
+	c = newCores(&Options{Cores: 1, Now: func() time.Time { return clock }, Rest: func() {
+		if rests++; len(c.free) != 1 {
+			t.Error("it rests and somebody else may take its core")
+		}
 		clock = clock.Add(time.Hour) // a rest counts as nobody's work
 	}})
+	c.take()
 	turn := c.turn()
 	for i, pass := range []struct {
 		steps int
