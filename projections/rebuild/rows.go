@@ -42,11 +42,7 @@ func (r *rows) valueOf(e row) []byte { return r.buf[e.at+int(e.key) : e.at+int(e
 
 // write sorts the rows and writes them to a table.
 func (r *rows) write(t *table) error {
-	compared := 0
-	slices.SortFunc(r.list, func(a, b row) int {
-		if compared++; compared%comparedStep == 0 {
-			t.turn.step(1)
-		}
+	slices.SortFunc(r.list, stepping(t.turn, func(a, b row) int {
 		if a.head != b.head {
 			if a.head < b.head {
 				return -1
@@ -54,7 +50,7 @@ func (r *rows) write(t *table) error {
 			return 1
 		}
 		return bytes.Compare(r.keyOf(a), r.keyOf(b))
-	})
+	}))
 	for _, e := range r.list {
 		if err := t.Set(r.keyOf(e), r.valueOf(e)); err != nil {
 			return err

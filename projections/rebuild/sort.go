@@ -63,17 +63,27 @@ func (b *buckets[T]) halves() (low, high buckets[T]) {
 
 // sort puts the list in order.
 func (b *buckets[T]) sort(t *turn, compare func(a, b T) int) {
-	from, compared := uint32(0), 0
+	compare = stepping(t, compare)
+	from := uint32(0)
 	for _, to := range b.ends {
 		if to-from > 1 {
-			slices.SortFunc(b.list[from:to], func(a, b T) int {
-				if compared++; compared%comparedStep == 0 {
-					t.step(1)
-				}
-				return compare(a, b)
-			})
+			slices.SortFunc(b.list[from:to], compare)
 		}
 		from = to
+	}
+}
+
+// stepping is compare, with a step every so often.
+func stepping[T any](t *turn, compare func(a, b T) int) func(a, b T) int {
+	if t == nil {
+		return compare
+	}
+	compared := 0
+	return func(a, b T) int {
+		if compared++; compared%comparedStep == 0 {
+			t.step(1)
+		}
+		return compare(a, b)
 	}
 }
 
