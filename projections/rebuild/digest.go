@@ -56,7 +56,8 @@ func Digest(ctx context.Context, v *projections.View) (Sum, error) {
 	return DigestBeside(ctx, v, Options{})
 }
 
-// DigestBeside is Digest beside those who are served, as Cores, Aside, Rest and Now of the options say; nothing else of them counts.
+// DigestBeside is Digest beside those who are served, as Workers, Cores, Aside, Rest and Now of the options say; nothing else
+// of them counts.
 func DigestBeside(ctx context.Context, v *projections.View, o Options) (Sum, error) {
 	o = o.withDefaults()
 	all, found := stretches(), newRowSums()
