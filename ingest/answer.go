@@ -32,7 +32,6 @@ const (
 	busy
 	diskLow
 	shuttingDown
-	clientGone
 	unavailable
 	numOutcomes
 )
@@ -75,7 +74,6 @@ var answers = [numOutcomes]answer{
 	busy:               {label: "busy", status: 503, code: "busy", detail: "Too much is waiting to be stored. Send it again.", retryAfter: 2},
 	diskLow:            {label: "disk_low", status: 503, code: "disk_low", detail: "There is too little room to store events. Send it again.", retryAfter: 30},
 	shuttingDown:       {label: "shutting_down", status: 503, code: "shutting_down", detail: "The server is shutting down. Send it again.", retryAfter: 5},
-	clientGone:         {label: "client_gone", status: 503, code: codeUnavailable, detail: detailUnavailable, retryAfter: 5},
 	unavailable:        {label: "unavailable", status: 503, code: codeUnavailable, detail: detailUnavailable, retryAfter: 5},
 }
 

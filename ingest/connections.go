@@ -48,7 +48,8 @@ func NewConnections(most, mostPerAddress int, reg prometheus.Registerer) (*Conne
 	return c, nil
 }
 
-// Listen returns l with the bound. Several listeners may share one.
+// Listen returns l with the bound. Several listeners may share one. Deadlines of its connections cost
+// little, and a webhook on one is received without asking whether its sender is still there.
 func (c *Connections) Listen(l net.Listener) net.Listener { return &boundListener{l, c} }
 
 func (c *Connections) take(a netip.Addr) bool {
@@ -88,7 +89,7 @@ func (l *boundListener) Accept() (net.Conn, error) {
 		}
 		addr := peer(conn)
 		if l.bound.take(addr) {
-			return &boundConn{Conn: conn, give: sync.OnceFunc(func() { l.bound.give(addr) })}, nil
+			return newConn(conn, sync.OnceFunc(func() { l.bound.give(addr) })), nil
 		}
 		l.bound.refused.Inc()
 		_, _ = conn.Write([]byte(tooMany)) // a courtesy: the refusal is the closing
@@ -109,28 +110,4 @@ func peer(c net.Conn) netip.Addr {
 		}
 	}
 	return a
-}
-
-type boundConn struct {
-	net.Conn
-	give func()
-}
-
-// Close closes the connection and makes room for another.
-func (c *boundConn) Close() error {
-	err := c.Conn.Close()
-	c.give()
-	return err
-}
-
-// net/http looks for this method without saying so.
-var _ interface{ CloseWrite() error } = (*boundConn)(nil)
-
-// CloseWrite lets net/http end an answer before it closes: without it a
-// sender that is still sending would get a reset in place of its 413.
-func (c *boundConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
 }

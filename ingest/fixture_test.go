@@ -127,7 +127,8 @@ type rig struct {
 type rigOptions struct {
 	Options
 	timeouts Timeouts
-	bound    [2]int // connections, connections per address
+	listener func(net.Listener) net.Listener // around the socket; nil for none
+	bound    [2]int                          // connections, connections per address; 1000 of each where it is zero
 }
 
 // sign proves a body the way verifyHMAC wants it.
@@ -182,16 +183,19 @@ func newRig(t *testing.T, o rigOptions) *rig {
 		t.Fatal(err)
 	}
 	r.addr = l.Addr().String()
-	if o.bound[0] > 0 {
-		c, err := NewConnections(o.bound[0], o.bound[1], r.reg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l = c.Listen(l)
+	if o.listener != nil {
+		l = o.listener(l)
+	}
+	if o.bound[0] == 0 {
+		o.bound = [2]int{1000, 1000}
+	}
+	c, err := NewConnections(o.bound[0], o.bound[1], r.reg)
+	if err != nil {
+		t.Fatal(err)
 	}
 	srv := NewServer(r.h, o.timeouts, o.Logger)
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(l) }()
+	go func() { done <- srv.Serve(c.Listen(l)) }()
 	t.Cleanup(func() {
 		_ = srv.Close()
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {

@@ -174,6 +174,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, src *source, t
 	}
 	reuse := true
 	defer func() { h.bodies.put(raw, reuse) }()
+	unwatch(r)
 	if err := raw.fill(r.Body, r.ContentLength, src.maxBody); err != nil {
 		return id, outcomeOfRead(err), err
 	}
@@ -218,14 +219,12 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, src *source, t
 	if e.ID, err = newID(received); err != nil {
 		return id, unavailable, err
 	}
-	if err := h.append(r.Context(), e); err != nil {
+	// A sender that leaves meanwhile changes nothing: what came is stored.
+	if err := h.append(context.WithoutCancel(r.Context()), e); err != nil {
 		// A log that gave up waiting may still be writing these bytes.
 		reuse = errors.Is(err, eventstore.ErrBusy) || errors.Is(err, eventstore.ErrDiskLow) ||
 			errors.Is(err, eventstore.ErrTooLarge) || errors.Is(err, eventstore.ErrClosed)
-		if out := outcomeOf(err); out != unavailable || r.Context().Err() == nil {
-			return id, out, err
-		}
-		return id, clientGone, err
+		return id, outcomeOf(err), err
 	}
 	src.bytes.Add(float64(len(e.Body)))
 	return e.ID, out, why

@@ -219,6 +219,7 @@ func TestLogThatHangs(t *testing.T) {
 	}
 }
 
+// What came whole is stored, whether or not somebody waits for the answer.
 func TestSenderThatLeaves(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	release := r.log.hold(1)
@@ -239,7 +240,11 @@ func TestSenderThatLeaves(t *testing.T) {
 	if err := <-done; err == nil {
 		t.Fatal("an answer after the sender left")
 	}
-	waitFor(t, func() bool { return r.counted()["makini client_gone"] == 1 })
+	release()
+	waitFor(t, func() bool { return r.counted()["makini stored"] == 1 })
+	if n := len(r.log.all()); n != 1 {
+		t.Errorf("%d events are stored of a sender that left, want the one that it sent", n)
+	}
 }
 
 // patience is how long anything may take on a busy machine: only what never comes uses it up.

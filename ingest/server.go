@@ -46,6 +46,8 @@ func NewServer(h http.Handler, t Timeouts, log *slog.Logger) *http.Server {
 		IdleTimeout:       or(t.Idle, 60*time.Second),
 		MaxHeaderBytes:    maxHeaderBytes,
 		Protocols:         protocols,
+		ConnContext:       withConn,
+		ConnState:         watchAgain,
 		ErrorLog:          stdlog.New(complaints{log}, "", 0),
 	}
 }
