@@ -36,12 +36,14 @@ func (l *Log) append(ctx context.Context, e eventstore.Event) (eventstore.Receip
 	r.timer.Reset(l.opts.AppendTimeout)
 	select {
 	case res := <-r.done:
-		l.recycle(r)
+		if r.timer.Stop() { // otherwise it says so yet, to nobody
+			l.recycle(r)
+		}
 		return res.receipt, res.err
-	case <-ctx.Done():
-		return eventstore.Receipt{}, l.abandon(r, ctx.Err())
-	case <-r.timer.C:
-		return eventstore.Receipt{}, l.abandon(r, fmt.Errorf("%w: no answer within %s", eventstore.ErrUnavailable, l.opts.AppendTimeout))
+	case <-ctx.Done(): // nil of a webhook's: then there is one channel, and no choice to pay for
+		r.timer.Stop()
+		l.abandon(r)
+		return eventstore.Receipt{}, ctx.Err()
 	}
 }
 
@@ -78,27 +80,32 @@ func (l *Log) admit(r *request) error {
 func (l *Log) newRequest(e eventstore.Event) *request {
 	r, ok := l.requests.Get().(*request)
 	if !ok {
-		r = &request{done: make(chan result, 1), timer: time.NewTimer(time.Hour)}
+		r = &request{done: make(chan result, 2)}
+		r.timer = time.AfterFunc(time.Hour, func() { l.overdue(r) })
+		r.timer.Stop()
 	}
 	r.event = e
 	return r
 }
 
 func (l *Log) recycle(r *request) {
-	r.timer.Stop()
 	r.event = eventstore.Event{}
 	l.requests.Put(r)
 }
 
+// overdue gives up a request that has had no answer in time.
+func (l *Log) overdue(r *request) {
+	l.abandon(r)
+	r.done <- result{err: fmt.Errorf("%w: no answer within %s", eventstore.ErrUnavailable, l.opts.AppendTimeout)}
+}
+
 // abandon leaves the request to the committer, which will not touch the event's memory again.
 // If the event is in a message already it may still be stored.
-func (l *Log) abandon(r *request, err error) error {
-	r.timer.Stop()
+func (l *Log) abandon(r *request) {
 	l.encoding.Lock()
 	defer l.encoding.Unlock()
 	r.abandoned = true
 	r.event = eventstore.Event{}
-	return err
 }
 
 // outcome names what became of an append, for the metric.

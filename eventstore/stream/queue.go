@@ -12,8 +12,8 @@ type request struct {
 	event eventstore.Event
 	size  int
 	until time.Time   // when its Append has to have an answer
-	done  chan result // takes one result without a reader
-	timer *time.Timer
+	done  chan result // takes what the committer and the timer say without a reader
+	timer *time.Timer // says that it is overdue
 	// abandoned is set when the Append has returned: the event's memory is no longer ours.
 	// Guarded by Log.encoding.
 	abandoned bool
