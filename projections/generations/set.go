@@ -215,7 +215,12 @@ func (s *Set) Run(ctx context.Context) error {
 		s.mu.Unlock()
 		runCtx, stop := context.WithCancel(ctx)
 		ended := make(chan error, 1)
-		go func() { ended <- runner.Run(runCtx) }()
+		go func() {
+			if s.o.Aside != nil {
+				s.o.Aside()
+			}
+			ended <- runner.Run(runCtx)
+		}()
 		var next turn
 		select {
 		case <-ctx.Done():
