@@ -42,7 +42,7 @@ type Options struct {
 	// Cores is on how many a rebuild computes at a time; 0 for all but one of those that Go runs on, which is too
 	// many where Go was told to run on more than there are.
 	Cores int
-	// Aside, if not nil, is called by each goroutine that a rebuild computes in: see rebuild.Options.
+	// Aside, if not nil, is called by the goroutine that follows the log and by each that a rebuild computes in: see rebuild.Options.
 	Aside func()
 	// Rest, if not nil, is where its goroutines wait while others are to have the processors: see rebuild.Options.
 	Rest func()

@@ -8,6 +8,9 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +33,7 @@ type rig struct {
 	rng    *rand.Rand
 	groups int
 	logs   slog.Handler
+	aside  func()
 }
 
 func newRig(t *testing.T) *rig {
@@ -59,7 +63,7 @@ func (r *rig) open() *generations.Set {
 	r.t.Helper()
 	s, err := generations.Open(generations.Options{
 		Root: r.root, Log: r.log, Definitions: r.defs, Logger: slog.New(r.logs),
-		Now:   time.Now,
+		Now:   time.Now, Aside: r.aside,
 		Fatal: func(path string, err error) { panic(fmt.Sprint(path, err)) },
 	})
 	if err != nil {
@@ -133,6 +137,28 @@ func (r *rig) caughtUp(s *generations.Set) {
 	}
 	defer func() { _ = v.Close() }()
 	projectiontest.CheckView(r.t, v, r.oracle)
+}
+
+// The goroutine that follows the log steps aside, once, and no other does while nothing is rebuilt.
+func TestWhoFollowsTheLogStepsAside(t *testing.T) {
+	r := newRig(t)
+	var mu sync.Mutex
+	var aside []string
+	r.aside = func() {
+		stack := make([]byte, 16<<10)
+		mu.Lock()
+		defer mu.Unlock()
+		aside = append(aside, string(stack[:runtime.Stack(stack, false)]))
+	}
+	s := r.open()
+	stop := r.run(s)
+	r.caughtUp(s)
+	r.more(20)
+	r.caughtUp(s)
+	stop()
+	if len(aside) != 1 || !strings.Contains(aside[0], "(*Set).Run.func") {
+		t.Fatalf("%d goroutines stepped aside, want the one of Run: %s", len(aside), aside)
+	}
 }
 
 func TestARebuildChangesNothingWithoutACause(t *testing.T) {
