@@ -63,7 +63,7 @@ func (r *rig) open() *generations.Set {
 	r.t.Helper()
 	s, err := generations.Open(generations.Options{
 		Root: r.root, Log: r.log, Definitions: r.defs, Logger: slog.New(r.logs),
-		Now:   time.Now, Aside: r.aside,
+		Now: time.Now, Aside: r.aside,
 		Fatal: func(path string, err error) { panic(fmt.Sprint(path, err)) },
 	})
 	if err != nil {
