@@ -342,7 +342,7 @@ func (s *Set) report(ctx context.Context, j Job, g *generation, old, view *proje
 	if err != nil {
 		return rebuild.Report{}, errors.Join(err, f.Close())
 	}
-	report, err := rebuild.Diff(ctx, old, view, func(c *rebuild.Change) error {
+	report, err := rebuild.DiffBeside(ctx, old, view, s.besideServing(), func(c *rebuild.Change) error {
 		if err := s.gate(ctx); err != nil {
 			return err
 		}
@@ -372,7 +372,7 @@ func (s *Set) verify(ctx context.Context, serving, scratch *projections.View, wr
 	}
 	v := &Verified{Equal: a.SHA256 == b.SHA256, Serving: a, Scratch: b}
 	if !v.Equal {
-		d, err := rebuild.FirstDifference(ctx, serving, scratch, a, b)
+		d, err := rebuild.FirstDifference(ctx, serving, scratch, a, b, s.besideServing())
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tidemark-dev/tidemark/ingest/providers"
 	"github.com/tidemark-dev/tidemark/projections"
 	"github.com/tidemark-dev/tidemark/projections/connections"
@@ -54,12 +56,25 @@ type FacetChange struct {
 // duration is no difference here; a verification finds it. Both views have to stand at one position. The Change is fn's to keep; an
 // error of fn ends the comparison and is returned.
 func Diff(ctx context.Context, old, new *projections.View, fn func(*Change) error) (Report, error) {
+	return DiffBeside(ctx, old, new, Options{}, fn)
+}
+
+// DiffBeside is Diff beside those who are served, as Aside, Rest and Now of the options say; nothing else of them counts. It computes
+// in a goroutine of its own, which calls fn.
+func DiffBeside(ctx context.Context, old, new *projections.View, o Options, fn func(*Change) error) (Report, error) {
 	a, b := old.Checkpoint(), new.Checkpoint()
 	if a.Position != b.Position {
 		return Report{}, fmt.Errorf("compare generations: one stands at position %d and the other at %d", a.Position, b.Position)
 	}
+	cores := o.withDefaults().cores
 	d := diff{old: old.Rows(), new: new.Rows(), report: newReport(old, new), fn: fn}
-	err := d.run(ctx)
+	var group errgroup.Group
+	group.Go(func() error {
+		cores.join()
+		d.turn = cores.turn()
+		return d.run(ctx)
+	})
+	err := group.Wait()
 	d.report.sort()
 	return d.report, err
 }
@@ -68,6 +83,7 @@ type diff struct {
 	old, new kv.Reader
 	report   Report
 	fn       func(*Change) error
+	turn     *turn
 }
 
 func (d *diff) run(ctx context.Context) error {
@@ -101,6 +117,7 @@ func (d *diff) merge(ctx context.Context, a, b *kv.Iter) error {
 			order = bytes.Compare(a.Key(), b.Key())
 		}
 		d.report.Compared++
+		d.turn.step(1)
 		var c *Change
 		var err error
 		switch {
@@ -116,6 +133,7 @@ func (d *diff) merge(ctx context.Context, a, b *kv.Iter) error {
 		}
 		if c != nil {
 			d.report.add(c)
+			d.turn.step(glance) // where the two part was looked for
 			if err := d.fn(c); err != nil {
 				return err
 			}

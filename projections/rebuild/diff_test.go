@@ -333,7 +333,7 @@ func TestDigest(t *testing.T) {
 	if a.SHA256 != b.SHA256 || a.Rows != b.Rows || a.Rows == 0 {
 		t.Fatalf("live %+v, built %+v", a, b)
 	}
-	if diff, err := rebuild.FirstDifference(t.Context(), live, same, a, b); diff != nil || err != nil {
+	if diff, err := rebuild.FirstDifference(t.Context(), live, same, a, b, rebuild.Options{}); diff != nil || err != nil {
 		t.Fatalf("equal directories differ in %v, %v", diff, err)
 	}
 	lose(t, built, "t")
@@ -341,7 +341,7 @@ func TestDigest(t *testing.T) {
 	if c.SHA256 == a.SHA256 {
 		t.Fatal("a lost entry does not change the digest")
 	}
-	diff, err := rebuild.FirstDifference(t.Context(), live, lost, a, c)
+	diff, err := rebuild.FirstDifference(t.Context(), live, lost, a, c, rebuild.Options{})
 	if err != nil || diff == nil || diff.New != nil || !strings.Contains(diff.String(), "timeline entry of connection") {
 		t.Fatalf("first difference %v, %v", diff, err)
 	}

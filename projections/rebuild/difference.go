@@ -43,13 +43,14 @@ func commonPrefix(a, b []byte) int {
 
 // FirstDifference returns the first row in which two directories differ, nil
 // where their rows are the same. a and b are their Sums, so that only what
-// differs is read.
-func FirstDifference(ctx context.Context, old, new *projections.View, a, b Sum) (*Difference, error) {
+// differs is read. It rests as Rest and Now of the options say.
+func FirstDifference(ctx context.Context, old, new *projections.View, a, b Sum, o Options) (*Difference, error) {
+	turn := o.withDefaults().cores.turn()
 	for i, s := range stretches() {
 		if i < len(a.stretches) && i < len(b.stretches) && a.stretches[i] == b.stretches[i] {
 			continue
 		}
-		d, err := s.difference(ctx, old.Rows(), new.Rows())
+		d, err := s.difference(ctx, old.Rows(), new.Rows(), turn)
 		if d != nil || err != nil {
 			return d, err
 		}
@@ -57,7 +58,7 @@ func FirstDifference(ctx context.Context, old, new *projections.View, a, b Sum) 
 	return nil, ctx.Err()
 }
 
-func (s stretch) difference(ctx context.Context, old, new kv.Reader) (*Difference, error) {
+func (s stretch) difference(ctx context.Context, old, new kv.Reader, t *turn) (*Difference, error) {
 	a, err := old.Iter(s.lower, s.upper)
 	if err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func (s stretch) difference(ctx context.Context, old, new kv.Reader) (*Differenc
 	if err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
-	d, err := firstDifference(ctx, a, b)
+	d, err := firstDifference(ctx, a, b, t)
 	if d != nil {
 		side := old
 		if d.Old == nil {
@@ -77,7 +78,7 @@ func (s stretch) difference(ctx context.Context, old, new kv.Reader) (*Differenc
 	return d, errors.Join(err, a.Close(), b.Close())
 }
 
-func firstDifference(ctx context.Context, a, b *kv.Iter) (*Difference, error) {
+func firstDifference(ctx context.Context, a, b *kv.Iter, t *turn) (*Difference, error) {
 	inA, inB := a.First(), b.First()
 	for n := 0; inA || inB; n++ {
 		if n&0xfff == 0 && ctx.Err() != nil {
@@ -101,6 +102,7 @@ func firstDifference(ctx context.Context, a, b *kv.Iter) (*Difference, error) {
 			return &Difference{Key: slices.Clone(a.Key()), Old: nonNil(a.Value()), New: nonNil(b.Value())}, errors.Join(a.Err(), b.Err())
 		}
 		inA, inB = a.Next(), b.Next()
+		t.step(1)
 	}
 	return nil, nil
 }

@@ -2,6 +2,8 @@ package rebuild_test
 
 import (
 	"math/rand/v2"
+	"reflect"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,7 +20,7 @@ func ticking(each time.Duration) func() time.Time {
 	return func() time.Time { return time.Unix(0, looks.Add(1)*int64(each)) }
 }
 
-// A rebuild that rests makes the same generation and a digest that rests is the same; both rest all the while.
+// A rebuild that rests makes the same generation, and a digest and a comparison that rest find the same; all rest all the while.
 func TestRest(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	s := projectiontest.Messy
@@ -63,5 +65,31 @@ func TestRest(t *testing.T) {
 	}
 	if digests.Load() < 5 {
 		t.Errorf("a digest of %d rows rested %d times", want.Rows, digests.Load())
+	}
+
+	if _, err := rebuild.Build(t.Context(), small(fs, "gen-3", d.log, buggy(t, s), 2000)); err != nil {
+		t.Fatal(err)
+	}
+	was := open(t, fs, "gen-3")
+	defer was.Close()
+	old := view(t, was)
+	defer old.Close()
+	var diffs, asides atomic.Int64
+	var names [2][]string
+	collect := func(into *[]string) func(*rebuild.Change) error {
+		return func(c *rebuild.Change) error { *into = append(*into, c.Source+" "+c.Connection); return nil }
+	}
+	report, err := rebuild.Diff(t.Context(), old, v, collect(&names[0]))
+	if err != nil || !report.Differs() {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	rested, err := rebuild.DiffBeside(t.Context(), old, v, rebuild.Options{
+		Now: ticking(100 * time.Microsecond), Rest: func() { diffs.Add(1) }, Aside: func() { asides.Add(1) },
+	}, collect(&names[1]))
+	if err != nil || !reflect.DeepEqual(rested, report) || !slices.Equal(names[0], names[1]) {
+		t.Errorf("a comparison that rests finds %+v, %v; want %+v", rested, err, report)
+	}
+	if diffs.Load() == 0 || asides.Load() != 1 {
+		t.Errorf("a comparison of %d connections, %d of them changed, rested %d times in %d goroutines", report.Compared, len(names[0]), diffs.Load(), asides.Load())
 	}
 }

@@ -39,7 +39,7 @@ func TestRowsAsWrittenSumUpAsThoseRead(t *testing.T) {
 		if !ok || written.SHA256 != read.SHA256 || written.Rows != read.Rows || read.Rows == 0 {
 			t.Errorf("written %+v (%v), read %+v", written, ok, read)
 		}
-		if diff, err := rebuild.FirstDifference(context.Background(), v, live, written, read); diff != nil || err != nil {
+		if diff, err := rebuild.FirstDifference(context.Background(), v, live, written, read, rebuild.Options{}); diff != nil || err != nil {
 			t.Errorf("the stretches of one sum differ: %v, %v", diff, err)
 		}
 		if err := errors.Join(v.Close(), live.Close(), db.Close()); err != nil {
