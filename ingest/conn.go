@@ -43,10 +43,10 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// SetReadDeadline bounds every Read, one that is under way too. It returns an error where that is so.
+// SetReadDeadline bounds every Read, one that is under way too. Where none is it returns nil, of a closed connection as well.
 func (c *conn) SetReadDeadline(t time.Time) error { return c.read.set(t) }
 
-// SetWriteDeadline bounds every Write, one that is under way too. It returns an error where that is so.
+// SetWriteDeadline bounds every Write, one that is under way too, and returns what SetReadDeadline does.
 func (c *conn) SetWriteDeadline(t time.Time) error { return c.write.set(t) }
 
 // SetDeadline bounds both.
@@ -63,8 +63,11 @@ func (c *conn) Read(p []byte) (n int, err error) {
 			return 0, err
 		}
 		n, err = c.Conn.Read(p)
-		if again := c.read.end(turn, err); n > 0 || !again {
+		if again := c.read.end(turn, err); !again {
 			return n, err
+		}
+		if n > 0 {
+			return n, nil
 		}
 	}
 }
@@ -95,11 +98,12 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// unwatch makes net/http not watch whether the sender of r leaves: what came whole is stored in
-// any case. The watch is a goroutine for every request that waits for one byte behind the body, and has to be
-// woken before the answer: a twentieth of all that a webhook costs.
+// unwatch ends at once net/http's watch whether the sender of r leaves, from the end of its body on: what came whole is stored in
+// any case. The watch is a goroutine that waits for one byte behind the body and has to be woken before the
+// answer: a twentieth of all that a webhook costs.
 //
-// It is a read of one byte, and with a body of a known length there is no other.
+// It is known by a read of one byte. With a body of a known length there is no other until the request is over, for what net/http
+// reads goes into a buffer of 4 KiB; the headers of the next request may be read byte by byte, after watchAgain.
 func unwatch(r *http.Request) {
 	if c, ok := r.Context().Value(connKey{}).(*conn); ok && r.ContentLength >= 0 {
 		c.unwatched.Store(true)

@@ -18,7 +18,7 @@ type deadline struct {
 	want  time.Time // zero for none
 	have  time.Time // as installed
 	turn  int       // counts what was installed
-	fired bool      // have is past: it lets nothing wait any more
+	fired bool      // have is past, or is not installed: nothing is to wait under it
 }
 
 // set wants another deadline, from now on.
@@ -33,9 +33,11 @@ func (d *deadline) set(t time.Time) error {
 }
 
 func (d *deadline) renew() error {
-	d.have, d.fired = d.want, false
 	d.turn++
-	return d.install(d.want)
+	d.have = d.want
+	err := d.install(d.want)
+	d.fired = err != nil // then it is tried anew
+	return err
 }
 
 // begin is called before something that may wait, end afterwards with what begin returned, unless that is an error.

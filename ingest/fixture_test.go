@@ -128,7 +128,8 @@ type rigOptions struct {
 	Options
 	timeouts Timeouts
 	listener func(net.Listener) net.Listener // around the socket; nil for none
-	bound    [2]int                          // connections, connections per address; 1000 of each where it is zero
+	around   func(http.Handler) http.Handler // the handler; nil for nothing
+	bound    [2]int                          // connections, connections per address; enough of each where it is zero
 }
 
 // sign proves a body the way verifyHMAC wants it.
@@ -187,13 +188,17 @@ func newRig(t *testing.T, o rigOptions) *rig {
 		l = o.listener(l)
 	}
 	if o.bound[0] == 0 {
-		o.bound = [2]int{1000, 1000}
+		o.bound = [2]int{10_000, 10_000}
 	}
 	c, err := NewConnections(o.bound[0], o.bound[1], r.reg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := NewServer(r.h, o.timeouts, o.Logger)
+	handler := http.Handler(r.h)
+	if o.around != nil {
+		handler = o.around(handler)
+	}
+	srv := NewServer(handler, o.timeouts, o.Logger)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(c.Listen(l)) }()
 	t.Cleanup(func() {

@@ -219,31 +219,45 @@ func TestLogThatHangs(t *testing.T) {
 	}
 }
 
-// What came whole is stored, whether or not somebody waits for the answer.
+// What came whole is stored, whether or not somebody waits for the answer, and whether or not net/http hears of it.
 func TestSenderThatLeaves(t *testing.T) {
-	r := newRig(t, rigOptions{})
-	release := r.log.hold(1)
-	defer release()
-	ctx, leave := context.WithCancel(t.Context())
-	req, err := http.NewRequestWithContext(ctx, "POST", "http://"+r.addr+"/in/makini", strings.NewReader("x"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("X-Sig", sign([]byte("x")))
-	done := make(chan error, 1)
-	go func() {
-		_, err := http.DefaultTransport.RoundTrip(req)
-		done <- err
-	}()
-	r.log.inside.Wait()
-	leave()
-	if err := <-done; err == nil {
-		t.Fatal("an answer after the sender left")
-	}
-	release()
-	waitFor(t, func() bool { return r.counted()["makini stored"] == 1 })
-	if n := len(r.log.all()); n != 1 {
-		t.Errorf("%d events are stored of a sender that left, want the one that it sent", n)
+	for name, length := range map[string]int64{"known length": 1, "in chunks": -1} {
+		t.Run(name, func(t *testing.T) {
+			heard := make(chan (<-chan struct{}), 1)
+			r := newRig(t, rigOptions{around: func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+					heard <- q.Context().Done()
+					next.ServeHTTP(w, q)
+				})
+			}})
+			release := r.log.hold(1)
+			defer release()
+			ctx, leave := context.WithCancel(t.Context())
+			req, err := http.NewRequestWithContext(ctx, "POST", "http://"+r.addr+"/in/makini", strings.NewReader("x"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.ContentLength = length
+			req.Header.Set("X-Sig", sign([]byte("x")))
+			done := make(chan error, 1)
+			go func() {
+				_, err := http.DefaultTransport.RoundTrip(req)
+				done <- err
+			}()
+			r.log.inside.Wait()
+			leave()
+			if err := <-done; err == nil {
+				t.Fatal("an answer after the sender left")
+			}
+			if gone := <-heard; length < 0 {
+				<-gone // net/http hears of it
+			}
+			release()
+			waitFor(t, func() bool { return r.counted()["makini stored"] == 1 })
+			if n := len(r.log.all()); n != 1 {
+				t.Errorf("%d events are stored of a sender that left, want the one that it sent", n)
+			}
+		})
 	}
 }
 

@@ -210,7 +210,7 @@ func CheckTail(ctx context.Context, log eventstore.Reader, c Checkpoint) error {
 	}
 	g, err := log.At(ctx, eventstore.Position(c.Position))
 	if errors.Is(err, eventstore.ErrNotFound) {
-		return fmt.Errorf("%w: the log has no group at the checkpoint %d", eventstore.ErrIntegrity, c.Position)
+		return fmt.Errorf("%w: the log has no group at position %d, where the checkpoint stands", eventstore.ErrIntegrity, c.Position)
 	}
 	if err != nil {
 		return err

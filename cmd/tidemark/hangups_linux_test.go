@@ -74,7 +74,8 @@ func TestAServerEndsWithItsTerminal(t *testing.T) {
 			t.Errorf("it ends with %v: %s", err, said)
 		}
 	case <-time.After(patience):
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid)) // whether the signal is pending
 		_ = cmd.Process.Kill()
-		t.Fatal("it outlives its terminal")
+		t.Fatalf("it outlives its terminal: %s", status)
 	}
 }

@@ -36,11 +36,9 @@ func (l *Log) append(ctx context.Context, e eventstore.Event) (eventstore.Receip
 	r.timer.Reset(l.opts.AppendTimeout)
 	select {
 	case res := <-r.done:
-		if r.timer.Stop() { // otherwise it says so yet, to nobody
-			l.recycle(r)
-		}
+		l.finish(r)
 		return res.receipt, res.err
-	case <-ctx.Done(): // nil of a webhook's: then there is one channel, and no choice to pay for
+	case <-ctx.Done(): // nil where the context never ends, as serve has it: then there is no choice to pay for
 		r.timer.Stop()
 		l.abandon(r)
 		return eventstore.Receipt{}, ctx.Err()
@@ -91,6 +89,13 @@ func (l *Log) newRequest(e eventstore.Event) *request {
 func (l *Log) recycle(r *request) {
 	r.event = eventstore.Event{}
 	l.requests.Put(r)
+}
+
+// finish recycles a request that was answered, unless its timer says something yet: that is for nobody else.
+func (l *Log) finish(r *request) {
+	if r.timer.Stop() {
+		l.recycle(r)
+	}
 }
 
 // overdue gives up a request that has had no answer in time.

@@ -14,7 +14,7 @@ type request struct {
 	until time.Time   // when its Append has to have an answer
 	done  chan result // takes what the committer and the timer say without a reader
 	timer *time.Timer // says that it is overdue
-	// abandoned is set when the Append has returned: the event's memory is no longer ours.
+	// abandoned is set when nobody waits for the committer's answer any more: the event's memory is no longer ours.
 	// Guarded by Log.encoding.
 	abandoned bool
 }

@@ -1,6 +1,10 @@
 package rebuild
 
-import "time"
+import (
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
 
 // cores bounds how many goroutines of a rebuild compute at a time, so that a process that serves
 // beside it has a core left: a request never waits until one of them has used up its turn. Each takes a
@@ -38,4 +42,17 @@ func (c *cores) give() {
 	if c != nil && c.free != nil {
 		<-c.free
 	}
+}
+
+// apart runs f and returns its error. Where goroutines that compute step aside it does so in one of its own.
+func (c *cores) apart(f func() error) error {
+	if c == nil || c.aside == nil {
+		return f()
+	}
+	var group errgroup.Group
+	group.Go(func() error {
+		c.join()
+		return f()
+	})
+	return group.Wait()
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/tidemark-dev/tidemark/ingest/providers"
 	"github.com/tidemark-dev/tidemark/projections"
 	"github.com/tidemark-dev/tidemark/projections/connections"
@@ -59,22 +57,16 @@ func Diff(ctx context.Context, old, new *projections.View, fn func(*Change) erro
 	return DiffBeside(ctx, old, new, Options{}, fn)
 }
 
-// DiffBeside is Diff beside those who are served, as Aside, Rest and Now of the options say; nothing else of them counts. It computes
-// in a goroutine of its own, which calls fn.
+// DiffBeside is Diff beside those who are served, as Aside, Rest and Now of the options say; nothing else of them counts. With Aside it
+// computes, and calls fn, in a goroutine of its own.
 func DiffBeside(ctx context.Context, old, new *projections.View, o Options, fn func(*Change) error) (Report, error) {
 	a, b := old.Checkpoint(), new.Checkpoint()
 	if a.Position != b.Position {
 		return Report{}, fmt.Errorf("compare generations: one stands at position %d and the other at %d", a.Position, b.Position)
 	}
 	cores := o.withDefaults().cores
-	d := diff{old: old.Rows(), new: new.Rows(), report: newReport(old, new), fn: fn}
-	var group errgroup.Group
-	group.Go(func() error {
-		cores.join()
-		d.turn = cores.turn()
-		return d.run(ctx)
-	})
-	err := group.Wait()
+	d := diff{old: old.Rows(), new: new.Rows(), report: newReport(old, new), fn: fn, turn: cores.turn()}
+	err := cores.apart(func() error { return d.run(ctx) })
 	d.report.sort()
 	return d.report, err
 }

@@ -43,19 +43,22 @@ func commonPrefix(a, b []byte) int {
 
 // FirstDifference returns the first row in which two directories differ, nil
 // where their rows are the same. a and b are their Sums, so that only what
-// differs is read. It rests as Rest and Now of the options say.
-func FirstDifference(ctx context.Context, old, new *projections.View, a, b Sum, o Options) (*Difference, error) {
-	turn := o.withDefaults().cores.turn()
-	for i, s := range stretches() {
-		if i < len(a.stretches) && i < len(b.stretches) && a.stretches[i] == b.stretches[i] {
-			continue
+// differs is read. It computes beside those who are served as DiffBeside does.
+func FirstDifference(ctx context.Context, old, new *projections.View, a, b Sum, o Options) (d *Difference, err error) {
+	cores := o.withDefaults().cores
+	turn := cores.turn()
+	err = cores.apart(func() (err error) {
+		for i, s := range stretches() {
+			if i < len(a.stretches) && i < len(b.stretches) && a.stretches[i] == b.stretches[i] {
+				continue
+			}
+			if d, err = s.difference(ctx, old.Rows(), new.Rows(), turn); d != nil || err != nil {
+				return err
+			}
 		}
-		d, err := s.difference(ctx, old.Rows(), new.Rows(), turn)
-		if d != nil || err != nil {
-			return d, err
-		}
-	}
-	return nil, ctx.Err()
+		return ctx.Err()
+	})
+	return d, err
 }
 
 func (s stretch) difference(ctx context.Context, old, new kv.Reader, t *turn) (*Difference, error) {

@@ -1,6 +1,7 @@
 package rebuild_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -91,5 +92,36 @@ func TestRest(t *testing.T) {
 	}
 	if diffs.Load() == 0 || asides.Load() != 1 {
 		t.Errorf("a comparison of %d connections, %d of them changed, rested %d times in %d goroutines", report.Compared, len(names[0]), diffs.Load(), asides.Load())
+	}
+
+	// The same rows but for the last of a stretch: all before it are looked at.
+	if _, err := rebuild.Build(t.Context(), small(fs, "gen-4", d.log, d.definitions, 700)); err != nil {
+		t.Fatal(err)
+	}
+	short := open(t, fs, "gen-4")
+	defer short.Close()
+	it, err := short.Iter([]byte("d"), []byte("e"))
+	if err != nil || !it.Last() {
+		t.Fatalf("no row of a delivery id: %v", err)
+	}
+	b := short.Batch()
+	if err := errors.Join(b.Delete(it.Key()), it.Close(), b.Commit(), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	less := view(t, short)
+	defer less.Close()
+	lost, err := rebuild.Digest(t.Context(), less)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var looks, apart atomic.Int64
+	first, err := rebuild.FirstDifference(t.Context(), v, less, want, lost, rebuild.Options{
+		Now: ticking(100 * time.Microsecond), Rest: func() { looks.Add(1) }, Aside: func() { apart.Add(1) },
+	})
+	if err != nil || first == nil || first.New != nil {
+		t.Fatalf("the difference is %+v, %v, want the row that was removed", first, err)
+	}
+	if looks.Load() == 0 || apart.Load() != 1 {
+		t.Errorf("looking for it rested %d times in %d goroutines", looks.Load(), apart.Load())
 	}
 }
