@@ -5,16 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"pgregory.net/rapid"
 )
 
@@ -236,11 +233,7 @@ func (c *counted) Read(p []byte) (int, error) {
 func TestWebhooksAskLittleOfAConnection(t *testing.T) {
 	var l *counting
 	r := newRig(t, rigOptions{listener: func(on net.Listener) net.Listener { l = &counting{Listener: on}; return l }})
-	c, err := net.Dial("tcp", r.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := r.dial()
 	answers := bufio.NewReader(c)
 	const requests = 100
 	for n := range requests {
@@ -277,28 +270,16 @@ func TestWebhooksAskLittleOfAConnection(t *testing.T) {
 
 // A handler that does not say otherwise hears of a client that leaves.
 func TestOthersHearOfAClientThatLeaves(t *testing.T) {
-	left := make(chan struct{})
-	on, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	begun := make(chan struct{})
-	srv := NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
-		close(begun)
-		<-q.Context().Done()
-		close(left)
-	}), Timeouts{}, slog.New(slog.DiscardHandler))
-	bound, err := NewConnections(1, 1, prometheus.NewRegistry())
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(bound.Listen(on)) }()
-	c, err := net.Dial("tcp", on.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(c, strings.NewReader("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+	begun, left := make(chan struct{}), make(chan struct{})
+	r := newRig(t, rigOptions{around: func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+			close(begun)
+			<-q.Context().Done()
+			close(left)
+		})
+	}})
+	c := r.dial()
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	<-begun
@@ -309,9 +290,5 @@ func TestOthersHearOfAClientThatLeaves(t *testing.T) {
 	case <-left:
 	case <-time.After(patience):
 		t.Error("the handler does not hear of it")
-	}
-	_ = srv.Close()
-	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
-		t.Error(err)
 	}
 }
