@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tidemark-dev/tidemark/bench/peer"
 	"github.com/tidemark-dev/tidemark/bench/report"
 	"github.com/tidemark-dev/tidemark/bench/tidemark"
 )
@@ -97,7 +98,7 @@ func run(ctx context.Context, arguments []string) error {
 	binary := flags.String("binary", "", "a tidemark binary to use instead of building one")
 	peers := flags.Bool("peers-only", false, "leave Tidemark out of the throughput measurement")
 	senders := flags.String("senders", "1,64,256", "numbers of senders")
-	pools := flags.String("pools", "16,32", "sizes of the PostgreSQL connection pool; the best one counts")
+	pools := flags.String("pools", fmt.Sprintf("%d,16,32", peer.DefaultPool()), "sizes of the PostgreSQL connection pool: pgx's own, and the best one, are judged")
 	flags.StringVar(&b.dir, "dir", "/var/tmp", "directory on the disk that is to be measured")
 	flags.StringVar(&b.results, "results", "results", "directory for the raw figures")
 	flags.StringVar(&b.postgresBin, "postgres", "/usr/lib/postgresql/15/bin", "directory of initdb and postgres")

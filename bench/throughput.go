@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidemark-dev/tidemark/bench/disk"
 	"github.com/tidemark-dev/tidemark/bench/load"
+	"github.com/tidemark-dev/tidemark/bench/peer"
 	"github.com/tidemark-dev/tidemark/bench/report"
 	"github.com/tidemark-dev/tidemark/bench/webhook"
 )
@@ -22,7 +23,7 @@ func (e lostError) Error() string {
 // all sides in turn. Each run starts every side on an empty store and begins
 // with another side, so that nothing that drifts favours one of them.
 func (b *bench) throughput(ctx context.Context) error {
-	out := report.Throughput{Measured: b.measured(), Seconds: b.duration.Seconds(), Body: b.body}
+	out := report.Throughput{Measured: b.measured(), Seconds: b.duration.Seconds(), Body: b.body, DefaultPool: peer.DefaultPool()}
 	all := b.sides()
 	for run := range b.runs {
 		for i := range all {

@@ -35,6 +35,15 @@ func (e Each) Keep(ctx context.Context, id string, body []byte) error {
 	return err
 }
 
+// DefaultPool is how many connections a pool of pgx has on this machine if nobody says how many.
+func DefaultPool() int {
+	config, err := pgxpool.ParseConfig("")
+	if err != nil {
+		return 0 // an environment that names no database: then nobody can connect either
+	}
+	return int(config.MaxConns)
+}
+
 // Connect opens a pool of so many connections, all of them before it returns.
 func Connect(ctx context.Context, dsn string, connections int) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(dsn)

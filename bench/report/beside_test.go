@@ -29,7 +29,7 @@ func TestBesideIsJudgedAgainstTheSameServer(t *testing.T) {
 		{"a difference", []load.Besides{run(1e6, 1e6, 0, 0), run(1e6, 1e6, 1, 0)}, false},
 	} {
 		b := Beside{Connections: 100_000, Events: 1_000_000, PerSecond: 1_000, Gets: 500, Runs: c.runs}
-		got := find(t, b.targets(), "at most 2x")
+		got := find(t, b.targets(), "at most 2x", "")
 		if got.reached != c.reached || !strings.Contains(got.what, "100,000 connections") || b.Whole() == strings.Contains(got.ours, "differ") {
 			t.Errorf("%s: %+v", c.name, got)
 		}

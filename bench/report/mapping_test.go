@@ -20,10 +20,10 @@ func TestMappingIsJudgedByTheDearest(t *testing.T) {
 			{fixture("makini", "failed", c.makini+9), fixture("makini", "ping", 2), fixture("nango", "auth", c.other+9)},
 			{fixture("makini", "failed", c.makini-9), fixture("makini", "ping", 3), fixture("nango", "auth", c.other-9)},
 		}}
-		if got := find(t, m.targets(), "at most 5 µs"); got.reached != c.ours {
+		if got := find(t, m.targets(), "at most 5 µs", ""); got.reached != c.ours {
 			t.Errorf("%+v: %+v", c, got)
 		}
-		if got := find(t, m.targets(), "at most 10 µs"); got.reached != c.all {
+		if got := find(t, m.targets(), "at most 10 µs", ""); got.reached != c.all {
 			t.Errorf("%+v: %+v", c, got)
 		}
 		if table := m.table(); !strings.Contains(table, "| makini | 2 | ") || !strings.Contains(table, "| failed, 600 B |") {

@@ -38,9 +38,11 @@ type Measured struct {
 // latency of one, side by side, with the disk's own fdatasync beside them.
 type Throughput struct {
 	Measured
-	Seconds float64         `json:"seconds"`
-	Body    int             `json:"body_bytes"`
-	Runs    []ThroughputRun `json:"runs"`
+	Seconds float64 `json:"seconds"`
+	Body    int     `json:"body_bytes"`
+	// DefaultPool is how many connections pgx's pool has there if nobody says how many.
+	DefaultPool int             `json:"default_pool"`
+	Runs        []ThroughputRun `json:"runs"`
 	// Fdatasync is one append of 1 kB with its fdatasync, measured before each side of each run.
 	Fdatasync []stats.Latency `json:"fdatasync"`
 }

@@ -66,10 +66,16 @@ func (t *Throughput) targets() []target {
 			continue
 		}
 		what := "acknowledged webhooks/s, " + many(senders)
-		if who, theirs := t.best(senders); theirs.Median > 0 {
-			ratio := mine.Median / theirs.Median
-			out = append(out, target{what, spread(mine, count), who.String() + ": " + spread(theirs, count) + "; " + times(ratio), "at least 3x", ratio >= 3})
+		postgres := func(pool int, which string) {
+			if who, theirs := t.best(senders, pool); theirs.Median > 0 {
+				ratio := mine.Median / theirs.Median
+				out = append(out, target{what, spread(mine, count), who.String() + which + ": " + spread(theirs, count) + "; " + times(ratio), "at least 3x", ratio >= 3})
+			}
 		}
+		if t.DefaultPool > 0 {
+			postgres(t.DefaultPool, " (pgx's default)")
+		}
+		postgres(0, " (the fastest)")
 		if theirs := t.rate(contender{side: NoStore}, senders); theirs.Median > 0 {
 			ratio := mine.Median / theirs.Median
 			out = append(out, target{what, spread(mine, count), NoStore + ": " + spread(theirs, count) + "; " + times(ratio), "at least 0.33x", ratio >= 1.0/3})

@@ -63,14 +63,14 @@ func (t *Throughput) rate(c contender, senders int) stats.Spread {
 }
 
 // best returns the PostgreSQL that inserts each webhook and did best with so
-// many senders, by its median.
-func (t *Throughput) best(senders int) (contender, stats.Spread) {
+// many senders, by its median: with a pool of that size, or for 0 with any.
+func (t *Throughput) best(senders, pool int) (contender, stats.Spread) {
 	var (
 		found contender
 		rate  stats.Spread
 	)
 	for _, c := range t.contenders() {
-		if c.side != PostgresStock && c.side != PostgresTuned {
+		if c.side != PostgresStock && c.side != PostgresTuned || pool > 0 && c.pool != pool {
 			continue
 		}
 		if r := t.rate(c, senders); r.Median > rate.Median {
