@@ -98,7 +98,7 @@ func run(ctx context.Context, arguments []string) error {
 	binary := flags.String("binary", "", "a tidemark binary to use instead of building one")
 	peers := flags.Bool("peers-only", false, "leave Tidemark out of the throughput measurement")
 	senders := flags.String("senders", "1,64,256", "numbers of senders")
-	pools := flags.String("pools", fmt.Sprintf("%d,16,32", peer.DefaultPool()), "sizes of the PostgreSQL connection pool: pgx's own, and the best one, are judged")
+	pools := flags.String("pools", "", "sizes of the PostgreSQL connection pool; empty: pgx's own, 16 and 32. pgx's own and the fastest are judged")
 	flags.StringVar(&b.dir, "dir", "/var/tmp", "directory on the disk that is to be measured")
 	flags.StringVar(&b.results, "results", "results", "directory for the raw figures")
 	flags.StringVar(&b.postgresBin, "postgres", "/usr/lib/postgresql/15/bin", "directory of initdb and postgres")
@@ -119,7 +119,7 @@ func run(ctx context.Context, arguments []string) error {
 	if b.senders, err = numbers(*senders); err != nil {
 		return fmt.Errorf("-senders: %w", err)
 	}
-	if b.pools, err = numbers(*pools); err != nil {
+	if b.pools, err = poolSizes(*pools); err != nil {
 		return fmt.Errorf("-pools: %w", err)
 	}
 	if b.histories, err = numbers(*histories); err != nil {
@@ -223,6 +223,20 @@ func (b *bench) measured() report.Measured {
 // say tells the person who waits how far we are.
 func (b *bench) say(format string, arguments ...any) {
 	fmt.Fprintf(os.Stderr, format+"\n", arguments...)
+}
+
+// poolSizes reads the sizes of connection pools, each once; without any they are pgx's own and those that did best in trials.
+func poolSizes(list string) ([]int, error) {
+	if list == "" {
+		own, err := peer.DefaultPool()
+		if err != nil {
+			return nil, err
+		}
+		list = fmt.Sprintf("%d,16,32", own)
+	}
+	sizes, err := numbers(list)
+	slices.Sort(sizes)
+	return slices.Compact(sizes), err
 }
 
 func numbers(list string) ([]int, error) {

@@ -23,7 +23,11 @@ func (e lostError) Error() string {
 // all sides in turn. Each run starts every side on an empty store and begins
 // with another side, so that nothing that drifts favours one of them.
 func (b *bench) throughput(ctx context.Context) error {
-	out := report.Throughput{Measured: b.measured(), Seconds: b.duration.Seconds(), Body: b.body, DefaultPool: peer.DefaultPool()}
+	own, err := peer.DefaultPool()
+	if err != nil {
+		return err
+	}
+	out := report.Throughput{Measured: b.measured(), Seconds: b.duration.Seconds(), Body: b.body, DefaultPool: own}
 	all := b.sides()
 	for run := range b.runs {
 		for i := range all {

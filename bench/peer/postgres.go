@@ -36,12 +36,12 @@ func (e Each) Keep(ctx context.Context, id string, body []byte) error {
 }
 
 // DefaultPool is how many connections a pool of pgx has on this machine if nobody says how many.
-func DefaultPool() int {
-	config, err := pgxpool.ParseConfig("")
+func DefaultPool() (int, error) {
+	config, err := pgxpool.ParseConfig("postgres://127.0.0.1:5432/postgres") // nothing is left to the environment
 	if err != nil {
-		return 0 // an environment that names no database: then nobody can connect either
+		return 0, fmt.Errorf("size of pgx's own pool: %w", err)
 	}
-	return int(config.MaxConns)
+	return int(config.MaxConns), nil
 }
 
 // Connect opens a pool of so many connections, all of them before it returns.

@@ -172,12 +172,12 @@ func (l *Large) table() string {
 	out := newTable(fmt.Sprintf("%s events about %s connections", count(float64(l.Events)), count(float64(l.Connections))), "")
 	out.row("taken in by 256 senders", fmt.Sprintf("%s/s, projected %s after the last answer", count(l.Fill.PerSecond), length(nanoseconds(l.CatchUp))))
 	out.row("on disk", megabytes(float64(l.Bytes)))
-	out.row("GET one state, p50 / p99Of, nothing else going on", spread(over(l.Idle, p50Of), length)+" / "+spread(over(l.Idle, p99Of), length))
+	out.row("GET one state, p50 / p99, nothing else going on", spread(over(l.Idle, p50Of), length)+" / "+spread(over(l.Idle, p99Of), length))
 	if len(l.IdleServer) > 0 {
 		bound := stats.Over(l.IdleServer)
 		out.row("the same by the server's own histogram, p99", "at most "+length(bound.Max*1e9))
 	}
-	out.row("GET one state, p50 / p99Of, beside 1,000 webhooks/s", spread(over(l.Loaded, p50Of), length)+" / "+spread(over(l.Loaded, p99Of), length))
+	out.row("GET one state, p50 / p99, beside 1,000 webhooks/s", spread(over(l.Loaded, p50Of), length)+" / "+spread(over(l.Loaded, p99Of), length))
 	out.row("resident, 64 senders at work, the most", spread(l.resident(), megabytes))
 	out.row("of it anonymous", spread(stats.Of(l.Memory, func(m launch.Memory) float64 { return float64(m.Anonymous) }), megabytes))
 	out.row("start until it listens", spread(stats.Of(l.Start, nanoseconds), length))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 
@@ -15,11 +16,14 @@ func newConfig(a *app) *cobra.Command {
 }
 
 func newConfigCheck(a *app) *cobra.Command {
-	var file string
+	var (
+		file           string
+		insecureNoAuth bool
+	)
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Read the configuration as serve would, and print what comes out of it",
-		Long: `Read the configuration as serve would, definitions and secrets included, and print what comes out
+		Long: `Read the configuration as serve would, definitions, secrets and keys included, and print what comes out
 of it: every key with the value in force, without secrets. All that is wrong is told at
 once, each with its line, and ends in exit code 2.`,
 		Example: "  tidemark config check\n  tidemark config check -c /etc/tidemark/tidemark.yaml",
@@ -35,11 +39,14 @@ once, each with its line, and ends in exit code 2.`,
 			if _, err := openSources(cfg); err != nil {
 				return err
 			}
+			if err := a.checkExposure(cfg, insecureNoAuth); err != nil {
+				return err
+			}
+			if _, err := a.openKeys(cfg, slog.New(slog.DiscardHandler)); err != nil {
+				return err
+			}
 			for _, w := range cfg.Warnings {
 				fmt.Fprintln(a.stderr, "warning: "+inert(w))
-			}
-			if err := cfg.CheckExposure(false); err != nil {
-				fmt.Fprintln(a.stderr, "warning: serve refuses this as it stands: "+inert(err.Error()))
 			}
 			if cfg.File == "" {
 				fmt.Fprintf(a.stderr, "there is no %s here: these are the built-in defaults\n", config.FileName)
@@ -50,6 +57,7 @@ once, each with its line, and ends in exit code 2.`,
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration (default: ./tidemark.yaml)")
+	cmd.Flags().BoolVar(&insecureNoAuth, "insecure-no-auth", false, "as serve takes it: a public address without keys is in order")
 	return cmd
 }
 
