@@ -37,7 +37,7 @@ func (s *served) note(next http.Handler) http.Handler {
 func (s *served) touch() { s.until.Store(int64(s.now().Sub(s.start) + lull)) }
 
 // rest waits, if somebody was served just now, for as long as a goroutine of a rebuild goes on at a time. Go's timers make a
-// millisecond of that, so a rebuild then takes about three times as long.
+// millisecond of that, so a rebuild then takes three to four times as long.
 func (s *served) rest() {
 	if int64(s.now().Sub(s.start)) < s.until.Load() {
 		s.sleep(rebuild.Stint)
