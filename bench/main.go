@@ -23,7 +23,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/tidemark-dev/tidemark/bench/peer"
 	"github.com/tidemark-dev/tidemark/bench/report"
 	"github.com/tidemark-dev/tidemark/bench/tidemark"
 )
@@ -40,7 +39,7 @@ type bench struct {
 	warm        time.Duration
 	duration    time.Duration
 	senders     []int
-	pools       []int
+	pools       []int // none: pgx's own, 16 and 32
 	connections int
 	events      int
 	// The histories of rebuilds: where they are kept, how long they are, of how many connections each, and
@@ -119,8 +118,10 @@ func run(ctx context.Context, arguments []string) error {
 	if b.senders, err = numbers(*senders); err != nil {
 		return fmt.Errorf("-senders: %w", err)
 	}
-	if b.pools, err = poolSizes(*pools); err != nil {
-		return fmt.Errorf("-pools: %w", err)
+	if *pools != "" {
+		if b.pools, err = numbers(*pools); err != nil {
+			return fmt.Errorf("-pools: %w", err)
+		}
 	}
 	if b.histories, err = numbers(*histories); err != nil {
 		return fmt.Errorf("-history: %w", err)
@@ -223,20 +224,6 @@ func (b *bench) measured() report.Measured {
 // say tells the person who waits how far we are.
 func (b *bench) say(format string, arguments ...any) {
 	fmt.Fprintf(os.Stderr, format+"\n", arguments...)
-}
-
-// poolSizes reads the sizes of connection pools, each once; without any they are pgx's own and those that did best in trials.
-func poolSizes(list string) ([]int, error) {
-	if list == "" {
-		own, err := peer.DefaultPool()
-		if err != nil {
-			return nil, err
-		}
-		list = fmt.Sprintf("%d,16,32", own)
-	}
-	sizes, err := numbers(list)
-	slices.Sort(sizes)
-	return slices.Compact(sizes), err
 }
 
 func numbers(list string) ([]int, error) {

@@ -54,14 +54,14 @@ func (r *running) cpu() (time.Duration, error) {
 func atOnce(context.Context) (int, time.Duration, error) { return 0, 0, nil }
 
 // sides returns those to compare: Tidemark, the handler that stores nothing,
-// and PostgreSQL stock and tuned with every pool size asked for.
-func (b *bench) sides() []side {
+// and PostgreSQL stock and tuned with each size of the pool.
+func (b *bench) sides(pools []int) []side {
 	var all []side
 	if b.binary != "" {
 		all = append(all, side{name: report.Tidemark, start: startTidemark})
 	}
 	all = append(all, side{name: report.NoStore, start: startNoStore})
-	for _, pool := range b.pools {
+	for _, pool := range pools {
 		all = append(all,
 			postgresSide(report.PostgresStock, postgres.Stock, "each", pool),
 			postgresSide(report.PostgresTuned, postgres.Tuned, "each", pool))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tidemark-dev/tidemark/bench/disk"
@@ -28,7 +29,12 @@ func (b *bench) throughput(ctx context.Context) error {
 		return err
 	}
 	out := report.Throughput{Measured: b.measured(), Seconds: b.duration.Seconds(), Body: b.body, DefaultPool: own}
-	all := b.sides()
+	pools := b.pools
+	if len(pools) == 0 {
+		pools = []int{own, 16, 32}
+	}
+	slices.Sort(pools)
+	all := b.sides(slices.Compact(pools))
 	for run := range b.runs {
 		for i := range all {
 			side := all[(run+i)%len(all)]

@@ -37,7 +37,7 @@ func (e Each) Keep(ctx context.Context, id string, body []byte) error {
 
 // DefaultPool is how many connections a pool of pgx has on this machine if nobody says how many.
 func DefaultPool() (int, error) {
-	config, err := pgxpool.ParseConfig("postgres://127.0.0.1:5432/postgres") // nothing is left to the environment
+	config, err := pgxpool.ParseConfig("postgres://127.0.0.1:5432/postgres?sslmode=disable") // nothing is left to the environment
 	if err != nil {
 		return 0, fmt.Errorf("size of pgx's own pool: %w", err)
 	}

@@ -66,20 +66,19 @@ func (t *Throughput) targets() []target {
 			continue
 		}
 		what := "acknowledged webhooks/s, " + many(senders)
-		postgres := func(pool int, which string) {
-			if who, theirs := t.best(senders, pool); theirs.Median > 0 {
+		against := func(who string, theirs stats.Spread, reach string, least float64) {
+			if theirs.Median > 0 {
 				ratio := mine.Median / theirs.Median
-				out = append(out, target{what, spread(mine, count), who.String() + which + ": " + spread(theirs, count) + "; " + times(ratio), "at least 3x", ratio >= 3})
+				out = append(out, target{what, spread(mine, count), who + ": " + spread(theirs, count) + "; " + times(ratio), reach, ratio >= least})
 			}
 		}
 		if t.DefaultPool > 0 {
-			postgres(t.DefaultPool, " (pgx's default)")
+			who, theirs := t.best(senders, t.DefaultPool)
+			against(who.String()+" (pgx's default)", theirs, "at least 3x", 3)
 		}
-		postgres(0, " (the fastest)")
-		if theirs := t.rate(contender{side: NoStore}, senders); theirs.Median > 0 {
-			ratio := mine.Median / theirs.Median
-			out = append(out, target{what, spread(mine, count), NoStore + ": " + spread(theirs, count) + "; " + times(ratio), "at least 0.33x", ratio >= 1.0/3})
-		}
+		who, theirs := t.best(senders, 0)
+		against(who.String()+" (the fastest)", theirs, "at least 3x", 3)
+		against(NoStore, t.rate(contender{side: NoStore}, senders), "at least 0.33x", 1.0/3)
 	}
 	return out
 }

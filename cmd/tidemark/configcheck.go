@@ -16,10 +16,7 @@ func newConfig(a *app) *cobra.Command {
 }
 
 func newConfigCheck(a *app) *cobra.Command {
-	var (
-		file           string
-		insecureNoAuth bool
-	)
+	var f serveFlags
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Read the configuration as serve would, and print what comes out of it",
@@ -29,17 +26,11 @@ once, each with its line, and ends in exit code 2.`,
 		Example: "  tidemark config check\n  tidemark config check -c /etc/tidemark/tidemark.yaml",
 		Args:    exactly(),
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := a.loadConfig(file)
+			cfg, err := a.serveConfig(&f)
 			if err != nil {
 				return err
 			}
-			if err := cfg.Validate(); err != nil {
-				return usage(err, "")
-			}
 			if _, err := openSources(cfg); err != nil {
-				return err
-			}
-			if err := a.checkExposure(cfg, insecureNoAuth); err != nil {
 				return err
 			}
 			if _, err := a.openKeys(cfg, slog.New(slog.DiscardHandler)); err != nil {
@@ -56,8 +47,8 @@ once, each with its line, and ends in exit code 2.`,
 			return a.printConfig(cfg)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration (default: ./tidemark.yaml)")
-	cmd.Flags().BoolVar(&insecureNoAuth, "insecure-no-auth", false, "as serve takes it: a public address without keys is in order")
+	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration (default: ./tidemark.yaml)")
+	cmd.Flags().BoolVar(&f.insecureNoAuth, "insecure-no-auth", false, "as serve takes it: a public address without keys is in order")
 	return cmd
 }
 

@@ -40,16 +40,11 @@ func (a *app) serveConfig(f *serveFlags) (*config.Config, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, usage(err, "what each key means: docs/CONFIG.md")
 	}
-	return cfg, a.checkExposure(cfg, f.insecureNoAuth)
-}
-
-// checkExposure refuses an API that the network can reach without keys, and says how to make one.
-func (a *app) checkExposure(cfg *config.Config, insecureNoAuth bool) error {
-	if err := cfg.CheckExposure(insecureNoAuth); err != nil {
-		return usage(err, "make a first key:   "+a.self+" keys create NAME --file keys.yaml\n"+
+	if err := cfg.CheckExposure(f.insecureNoAuth); err != nil {
+		return nil, usage(err, "make a first key:   "+a.self+" keys create NAME --file keys.yaml\n"+
 			"and name the file in tidemark.yaml:   auth: {keys_file: keys.yaml}")
 	}
-	return nil
+	return cfg, nil
 }
 
 // openKeys opens the API keys; nil where none are configured.

@@ -49,13 +49,13 @@ type Options struct {
 	Still bool
 }
 
+// compactAt makes Pebble tidy up where half as many tables of recent writes lie over each other on disk. Each time it rewrites
+// most of the level below: with 4 that took a tenth of two processors while webhooks came as fast as they could, and
+// late events in a row waited for it. A read looks into up to eight tables for it, and takes longer the more there are.
+const compactAt = 16
+
 // How tables are written, by Pebble itself and by a TableWriter.
 const (
-	// compactAt makes Pebble tidy up where half as many tables of recent writes lie over each other on disk. Each time it rewrites
-	// most of the level below: with 4 that took a tenth of two processors while webhooks came as fast as they could, and
-	// late events in a row waited for it. A read looks into up to eight tables for it, and takes longer the more there are.
-	compactAt = 16
-
 	blockSize = 8 << 10
 	filter    = bloom.FilterPolicy(10)
 )
