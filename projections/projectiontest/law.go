@@ -172,11 +172,11 @@ func lawOf(t T, rng *rand.Rand, log eventstore.Reader, oracle *Oracle, definitio
 	CheckStates(t, whole, oracle)
 	want := Rows(t, whole)
 
-	fs := vfs.NewCrashableMem()
+	fs := NewDisk()
 	for range crashes {
 		db := Open(t, fs)
 		_ = Project(t, db, log, definitions, batch, 1+rng.IntN(5)).Close()
-		clone := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
+		clone := fs.Cut(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
 		_ = db.Close()
 		fs = clone
 	}

@@ -209,7 +209,7 @@ func TestBuildAfterCrashes(t *testing.T) {
 		s.Events = rapid.IntRange(20, 120).Draw(t, "events")
 		d := draw(t, rng, s, rapid.IntRange(1, 6).Draw(t, "group"))
 		defer d.live.Close()
-		o := small(vfs.NewCrashableMem(), "gen-2", d.log, d.definitions, rapid.IntRange(1, 25).Draw(t, "chunk"))
+		o := small(projectiontest.NewDisk(), "gen-2", d.log, d.definitions, rapid.IntRange(1, 25).Draw(t, "chunk"))
 		o.Workers = 1 + rng.IntN(2)
 		build := func(o rebuild.Options) (rebuild.Result, error) { return rebuild.Build(context.Background(), o) }
 		for range rapid.IntRange(1, 3).Draw(t, "crashes") {
@@ -240,7 +240,7 @@ func TestRefoldAfterCrashes(t *testing.T) {
 		s.Events = rapid.IntRange(20, 120).Draw(t, "events")
 		d := draw(t, rng, s, rapid.IntRange(1, 6).Draw(t, "group"))
 		defer d.live.Close()
-		o := small(vfs.NewCrashableMem(), "root/gen-2", d.log, d.definitions, 50)
+		o := small(projectiontest.NewDisk(), "root/gen-2", d.log, d.definitions, 50)
 		if _, err := rebuild.Build(context.Background(), o); err != nil {
 			t.Fatalf("build: %v", err)
 		}
@@ -268,42 +268,17 @@ func TestRefoldAfterCrashes(t *testing.T) {
 	})
 }
 
-// linking keeps a power cut out of two operations under way: in MemFS they take the lock for reading twice that a clone
-// takes for writing, and a clone that comes in between waits for them for ever, as they for the clone.
-type linking struct {
-	*vfs.MemFS
-	mu sync.RWMutex
-}
-
-func (l *linking) Link(from, to string) error {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.MemFS.Link(from, to)
-}
-
-func (l *linking) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.MemFS.ReuseForWrite(from, to, c)
-}
-
-func (l *linking) cut(how vfs.CrashCloneCfg) *vfs.MemFS {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.CrashClone(how)
-}
-
 // crash does a rebuild, and returns what a power cut at a drawn operation on the disk leaves there.
-func crash(t projectiontest.T, rng *rand.Rand, o rebuild.Options, run func(rebuild.Options) (rebuild.Result, error)) *vfs.MemFS {
-	disk := &linking{MemFS: o.KV.FS.(*vfs.MemFS)}
+func crash(t projectiontest.T, rng *rand.Rand, o rebuild.Options, run func(rebuild.Options) (rebuild.Result, error)) *projectiontest.Disk {
+	disk := o.KV.FS.(*projectiontest.Disk)
 	var mu sync.Mutex
-	var clone *vfs.MemFS
+	var clone *projectiontest.Disk
 	left := rng.IntN(2 << rng.IntN(11))
 	cut := func() {
 		if clone == nil {
 			// All that was not synced is gone (a power cut) or still there (kill -9). In between Pebble
 			// itself counts on a file that is synced being in its directory before a later one.
-			clone = disk.cut(vfs.CrashCloneCfg{UnsyncedDataPercent: 100 * rng.IntN(2), RNG: rng})
+			clone = disk.Cut(vfs.CrashCloneCfg{UnsyncedDataPercent: 100 * rng.IntN(2), RNG: rng})
 		}
 	}
 	o.KV.FS = errorfs.Wrap(disk, errorfs.InjectorFunc(func(errorfs.Op) error {
