@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -289,7 +290,7 @@ func (d *damagedDir) projectionsAreMended(t *testing.T) {
 				if !j.Integrity {
 					t.Fatalf("the damage is not noticed: %+v", j)
 				}
-				if end := awaitRebuild(t, s.url, generations.Promoted, generations.Failed); end.State == generations.Promoted {
+				if end := lastRebuild(s); end != nil && end.State == generations.Promoted {
 					d.whole(t, s)
 					return
 				}
@@ -329,7 +330,16 @@ func (d *damagedDir) whole(t *testing.T, s *server) {
 // runVerification runs a verification to its end; nil where the server ends on the way.
 func runVerification(t *testing.T, s *server) *api.Rebuild {
 	t.Helper()
-	if err := awaitApplied(s.url, patience); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.ended:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := untilApplied(ctx, s.url); err != nil {
 		select {
 		case <-s.ended:
 			return nil
@@ -341,6 +351,11 @@ func runVerification(t *testing.T, s *server) *api.Rebuild {
 	if err == nil {
 		_ = resp.Body.Close()
 	}
+	return lastRebuild(s)
+}
+
+// lastRebuild waits until the last rebuild has ended; nil where the server ends on the way.
+func lastRebuild(s *server) *api.Rebuild {
 	for {
 		var j api.Rebuild
 		if err := getJSON(s.url+"/v1/rebuilds/last", &j); err == nil && j.State.Ended() {

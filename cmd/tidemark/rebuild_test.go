@@ -339,6 +339,7 @@ func killAmid(t *testing.T, s *server, step string) string {
 			s.kill()
 			return at
 		}
+		time.Sleep(time.Millisecond) // the rebuild needs the processors
 	}
 }
 

@@ -154,8 +154,14 @@ const patience = 3 * time.Minute
 func awaitApplied(url string, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	return untilApplied(ctx, url)
+}
+
+// untilApplied waits until the projections stand at the head of the log, as long as ctx lasts.
+func untilApplied(ctx context.Context, url string) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
+	began := time.Now()
 	for {
 		var s api.Stats
 		err := getJSON(url+"/v1/stats", &s)
@@ -165,7 +171,7 @@ func awaitApplied(url string, limit time.Duration) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("not everything is applied after %s: %+v", limit, s), err)
+			return errors.Join(fmt.Errorf("not everything is applied after %s: %+v", time.Since(began), s), err)
 		}
 	}
 }
