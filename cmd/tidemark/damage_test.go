@@ -290,7 +290,10 @@ func (d *damagedDir) projectionsAreMended(t *testing.T) {
 				if !j.Integrity {
 					t.Fatalf("the damage is not noticed: %+v", j)
 				}
-				if end := lastRebuild(s); end != nil && end.State == generations.Promoted {
+				if end := lastRebuild(t, s); end != nil && end.State != generations.Failed {
+					if end.State != generations.Promoted {
+						t.Fatalf("the rebuild is %+v", end)
+					}
 					d.whole(t, s)
 					return
 				}
@@ -351,11 +354,13 @@ func runVerification(t *testing.T, s *server) *api.Rebuild {
 	if err == nil {
 		_ = resp.Body.Close()
 	}
-	return lastRebuild(s)
+	return lastRebuild(t, s)
 }
 
 // lastRebuild waits until the last rebuild has ended; nil where the server ends on the way.
-func lastRebuild(s *server) *api.Rebuild {
+func lastRebuild(t *testing.T, s *server) *api.Rebuild {
+	t.Helper()
+	limit := time.After(patience)
 	for {
 		var j api.Rebuild
 		if err := getJSON(s.url+"/v1/rebuilds/last", &j); err == nil && j.State.Ended() {
@@ -364,6 +369,8 @@ func lastRebuild(s *server) *api.Rebuild {
 		select {
 		case <-s.ended:
 			return nil
+		case <-limit:
+			t.Fatalf("the rebuild is %+v after %s", j, patience)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

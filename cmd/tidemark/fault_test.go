@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestDiskFails injects EIO into every fsync behind the first some, or into what is written to the
@@ -50,7 +51,7 @@ func diskFails(t *testing.T, inject string, codes []int) {
 		t.Fatalf("start under strace: %v", err)
 	}
 	l := newLoad(-1)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var sending sync.WaitGroup
 	sending.Go(func() { l.run(ctx, s.url, 0) })

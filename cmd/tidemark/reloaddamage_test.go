@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidemark-dev/tidemark/projections/kv"
 )
@@ -16,7 +17,7 @@ func TestAReloadMeetsDamage(t *testing.T) {
 	if got := r.post("makini", makiniHeader, testSecret, `{"what":"nobody understands it"}`); got != 200 {
 		t.Fatalf("answered %d", got)
 	}
-	if err := awaitApplied(r.url, patience); err != nil {
+	if err := awaitApplied(r.url, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	serving := r.rebuilds().Serving
